@@ -121,6 +121,12 @@ pub trait Metric: Send + Sync {
     /// What it says about itself.
     fn info(&self) -> &MetricInfo;
 
+    /// The mask that belongs to the definition: retrieval metrics leave out the targets of the whole panel, because
+    /// leaving out each row's own targets alone can be exploited.
+    fn default_mask(&self) -> Mask {
+        Mask::None
+    }
+
     /// Computes it.
     ///
     /// # Errors
