@@ -26,6 +26,8 @@ pub enum Why {
     NotGiven,
     /// Floor and ceiling are too near each other to say anything between them.
     NoRoom,
+    /// An input holds NaN or an infinite value.
+    NotFinite,
 }
 
 impl Why {
@@ -42,6 +44,7 @@ impl Why {
             Self::NoCells => "means without cells",
             Self::NotGiven => "an input of the metric was not given",
             Self::NoRoom => "floor and ceiling too close",
+            Self::NotFinite => "an input is not finite",
         }
     }
 }

@@ -76,7 +76,10 @@ fn describe(info: &wgpu::AdapterInfo) -> Adapter {
         name: info.name.clone(),
         api: format!("{:?}", info.backend),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-        hardware: matches!(info.device_type, DeviceType::DiscreteGpu | DeviceType::IntegratedGpu | DeviceType::VirtualGpu),
+        hardware: matches!(
+            info.device_type,
+            DeviceType::DiscreteGpu | DeviceType::IntegratedGpu | DeviceType::VirtualGpu
+        ),
     }
 }
 
@@ -119,7 +122,11 @@ pub fn self_test(selected: &Selected) -> Result<()> {
         for col in 0..N {
             let want: f32 = (0..N).map(|it| a[row * N + it] * b[it * N + col]).sum();
             if got[row * N + col] != want {
-                return Err(Error::device(format!("`{}` computed {} where {want} is right", selected.name, got[row * N + col])));
+                return Err(Error::device(format!(
+                    "`{}` computed {} where {want} is right",
+                    selected.name,
+                    got[row * N + col]
+                )));
             }
         }
     }

@@ -17,7 +17,10 @@ const BLOCK: usize = 256;
 pub fn exact_knn(x: ArrayView2<'_, f64>, k: usize) -> Result<KnnGraph> {
     let n = x.nrows();
     if k == 0 || n <= k {
-        return Err(Error::invalid_input(format!("{k} neighbours of {n} cells, expected between 1 and {}", n.saturating_sub(1))));
+        return Err(Error::invalid_input(format!(
+            "{k} neighbours of {n} cells, expected between 1 and {}",
+            n.saturating_sub(1)
+        )));
     }
     if let Some(row) = x.axis_iter(Axis(0)).position(|it| it.iter().any(|v| !v.is_finite())) {
         return Err(Error::invalid_input(format!("cell {row} has a non-finite coordinate")));
@@ -39,7 +42,13 @@ pub fn exact_knn(x: ArrayView2<'_, f64>, k: usize) -> Result<KnnGraph> {
     KnnGraph::new(k, indices, distances)
 }
 
-fn nearest_of_block(start: usize, rows: ArrayView2<'_, f64>, x: ArrayView2<'_, f64>, norms: &Array1<f64>, k: usize) -> (Vec<u32>, Vec<f32>) {
+fn nearest_of_block(
+    start: usize,
+    rows: ArrayView2<'_, f64>,
+    x: ArrayView2<'_, f64>,
+    norms: &Array1<f64>,
+    k: usize,
+) -> (Vec<u32>, Vec<f32>) {
     let products = rows.dot(&x.t());
     let (mut indices, mut distances) = (Vec::new(), Vec::new());
     for (at, product) in products.rows().into_iter().enumerate() {

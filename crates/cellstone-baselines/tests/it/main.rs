@@ -1,0 +1,6 @@
+//! Integration tests of the baselines, through their public seam alone.
+
+mod conformance;
+mod golden;
+mod methods;
+mod support;

@@ -1,0 +1,44 @@
+//! Experiments: from one TOML file to a run directory with tables and a report.
+//!
+//! The lab composes what the other crates compute and does nothing one of them could do alone. Methods and metrics come
+//! from a [`Registry`], which is a value: a binary of twenty lines adds its own and gets every experiment and report.
+//!
+//! ```no_run
+//! use cellstone_lab::{Registry, RunOptions, Silent, load_config, run};
+//! let registry = Registry::builtin();
+//! let config = load_config("experiments/norman_geometry.toml".as_ref(), &[], &registry)?;
+//! let cancel = std::sync::atomic::AtomicBool::new(false);
+//! let options = RunOptions {
+//!     out: None, resume: false, force: false, progress: &Silent, cancel: &cancel, threads: 2, device: "cpu".into(),
+//! };
+//! println!("{}", run(&config, &registry, &options)?.report.display());
+//! # Ok::<(), cellstone_core::Error>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod data;
+mod host;
+mod plan;
+mod progress;
+mod registry;
+mod run;
+mod score;
+mod variant;
+
+pub use config::{
+    Config, DEFAULT_METRICS, Data, EmbeddingConfig, Method, Metrics, Output, Prep, RawConfig, RawMethod, SplitConfig,
+    load_config, parse_config, resolve,
+};
+pub use data::{Loaded, label_cells, load, load_priors, open_cells};
+pub use host::{Stopwatch, git_revision, peak_memory, utc_now};
+pub use plan::plan;
+pub use progress::{Progress, Silent};
+pub use registry::{Entry, Params, PredictorEntry, Registry};
+pub use run::{
+    Bundle, CurveSum, REPLICATE, RunOptions, RunOutcome, SummaryInput, SummaryTables, UnitTables, curves, part_name,
+    run, run_unit, summarize,
+};
+pub use score::{ScoreConfig, score};
+pub use variant::{TOP_CONTROL, Variant, variants};

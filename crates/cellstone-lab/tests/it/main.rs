@@ -1,0 +1,10 @@
+//! Experiments from end to end on simulated cells: determinism, leakage, resume, scores of foreign predictions.
+
+mod bad_input;
+mod common;
+mod determinism;
+mod extension;
+mod leakage;
+mod real_data;
+mod resume;
+mod scoring;

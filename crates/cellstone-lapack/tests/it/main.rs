@@ -1,0 +1,9 @@
+//! The exported routines, exercised through `ndarray-linalg` and, for what it never passes, through the raw symbols.
+
+extern crate cellstone_lapack as _;
+
+mod eigen;
+mod factor;
+mod raw;
+mod support;
+mod svd;

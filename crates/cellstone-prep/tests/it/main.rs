@@ -1,0 +1,10 @@
+//! Tests through the public interface.
+
+mod labels;
+mod names;
+mod normalize;
+mod pca;
+mod pseudobulk;
+mod splits;
+mod support;
+mod weights;

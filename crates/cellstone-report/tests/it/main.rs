@@ -1,0 +1,9 @@
+//! Integration tests: the public surface alone.
+
+mod browser;
+#[path = "../common/mod.rs"]
+mod common;
+mod compare;
+mod report;
+mod run_dir;
+mod tables;

@@ -1,0 +1,42 @@
+//! `ci` and `tidy`: what is checked before anything lands, the same for people and machines.
+
+use crate::cli::{Ci, Common};
+use crate::terminal::{out, say};
+use crate::tidy::{check, gate, workspace_root};
+use cellstone_core::{Error, ErrorKind, Result};
+use std::process::Command;
+
+/// Checks what no compiler checks.
+pub(super) fn tidy(common: &Common) -> Result<u8> {
+    gate(&check(&workspace_root())?)?;
+    say(common, "tidy");
+    Ok(0)
+}
+
+/// Runs every check, cheapest first, and stops at the first that fails.
+pub(super) fn ci(args: &Ci) -> Result<u8> {
+    step("format", &["fmt", "--all", "--", "--check"], &[])?;
+    out("tidy");
+    gate(&check(&workspace_root())?)?;
+    step("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[])?;
+    if args.quick {
+        return Ok(0);
+    }
+    step("documentation", &["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    step("tests", &["test", "--workspace", "--locked", "--no-fail-fast"], &[])?;
+    Ok(0)
+}
+
+fn step(name: &str, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
+    out(&format!("{name}: cargo {}", args.join(" ")));
+    let status = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(args)
+        .envs(env.iter().copied())
+        .current_dir(workspace_root())
+        .status()
+        .map_err(|error| Error::io("cargo".as_ref(), error))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Gate, format!("{name} failed: cargo {}", args.join(" "))))
+}

@@ -1,0 +1,238 @@
+//! `normalize`, `pseudobulk`, `pca`: one step each, cells in, a matrix or a table out.
+
+use super::scale_of;
+use crate::cli::{Common, MatrixInput, Normalize, Pca, Pseudobulk, ScaleArg};
+use crate::progress::TerminalProgress;
+use crate::terminal::say;
+use cellstone_core::{Averaging, Column, CountSource, Csr, Error, ObsTable, Result, Scale, Seed, Var};
+use cellstone_io::{AnyMatrix, Extras, H5ad, H5adWriter, OpenOptions, Uns, WriteOptions, open_source};
+use cellstone_lab::Progress as _;
+use cellstone_prep::{
+    CellLabels, LabelColumns, Normalize as Rule, ParseOptions, PseudobulkParams, SparsePcaParams, Target,
+    library_sizes, log1p, nonzero_median, normalize_total, pca_stream, source_libraries,
+};
+use cellstone_report::{ColumnData, Table, write_columns};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Brings every cell to the same library size and takes log1p.
+pub(super) fn normalize(common: &Common, args: &Normalize) -> Result<u8> {
+    let source = open(&args.input, Scale::Counts)?;
+    let target = match args.target_sum.as_str() {
+        "median" => nonzero_median(&source_libraries(source.as_ref())?).ok_or_else(|| {
+            Error::invalid_input(format!("`{}` has no cell with a count", args.input.input.display()))
+        })?,
+        text => text
+            .parse()
+            .ok()
+            .filter(|it: &f64| *it > 0.0 && it.is_finite())
+            .ok_or_else(|| Error::config(format!("--target-sum {text}: expected a positive number or `median`")))?,
+    };
+    let progress = TerminalProgress::new(common);
+    progress.begin("normalizing", Some(source.n_obs() as u64), "cells");
+    let options = WriteOptions { overwrite: args.force, ..WriteOptions::default() };
+    let mut writer = H5adWriter::create(&args.out, &options, source.var().len())?;
+    let mut n_empty = 0;
+    for block in source.blocks(0)? {
+        let mut x = block?.x;
+        n_empty += scale_block(&mut x, target)?;
+        if !args.no_log1p {
+            log1p(&mut x);
+        }
+        writer.write_rows(&x)?;
+        progress.advance(x.shape().0 as u64);
+    }
+    progress.end();
+    let mut uns = BTreeMap::from([("target_sum".to_owned(), Uns::Float(target))]);
+    if !args.no_log1p {
+        // Where scanpy looks; an empty group means the natural logarithm.
+        uns.insert("log1p".to_owned(), Uns::Group(BTreeMap::new()));
+    }
+    writer.finish(source.obs(), &var_table(source.var())?, &Extras { uns, ..Extras::default() })?;
+    if n_empty > 0 {
+        say(common, &format!("{n_empty} cells have no count and stay zero"));
+    }
+    Ok(0)
+}
+
+/// Scales the rows of a block to `target`; cells without counts stay zero and are counted.
+fn scale_block(x: &mut Csr<f32>, target: f64) -> Result<usize> {
+    let libraries = library_sizes(x);
+    let factors: Vec<f64> = libraries.iter().map(|it| if *it > 0.0 { target / it } else { 1.0 }).collect();
+    normalize_total(x, &factors)?;
+    Ok(libraries.iter().filter(|it| **it <= 0.0).count())
+}
+
+fn open(input: &MatrixInput, scale: Scale) -> Result<Box<dyn CountSource>> {
+    let options = OpenOptions {
+        scale,
+        matrix: Some(input.matrix.clone()),
+        genome: input.genome.clone(),
+        ..OpenOptions::default()
+    };
+    open_source(&input.input, &options)
+}
+
+/// The annotation of genes as a table: symbols where the file has them.
+fn var_table(var: &Var) -> Result<ObsTable> {
+    let mut table = ObsTable::new(var.ids().to_vec());
+    if let Some(symbols) = var.symbols() {
+        table.insert("gene_symbol", Column::Str(symbols.iter().cloned().map(Some).collect()))?;
+    }
+    Ok(table)
+}
+
+/// Writes the mean profile of every condition.
+pub(super) fn pseudobulk(common: &Common, args: &Pseudobulk) -> Result<u8> {
+    let source = open(&args.input, scale_of(args.scale))?;
+    let columns = LabelColumns {
+        pert: args.pert_col.clone(),
+        context: args.context_col.clone(),
+        batch: args.batch_col.clone(),
+        ..LabelColumns::default()
+    };
+    let parse = ParseOptions { control_labels: args.control.clone().into_iter().collect(), ..ParseOptions::default() };
+    let file = args.input.input.display().to_string();
+    let labels = CellLabels::from_obs(source.obs(), source.var(), &columns, &parse, &file)?;
+    let averaging = averaging_of(&args.averaging)?;
+    let normalize = (args.scale == ScaleArg::Counts && averaging != Averaging::Bulk).then(Rule::default);
+    let params = PseudobulkParams { averaging, normalize, n_replicates: 0, ..PseudobulkParams::default() };
+    let progress = TerminalProgress::new(common);
+    progress.begin("averaging cells", Some(source.n_obs() as u64), "cells");
+    let before = std::sync::atomic::AtomicUsize::new(0);
+    let tick = |done: usize| {
+        progress.advance(done.saturating_sub(before.swap(done, std::sync::atomic::Ordering::Relaxed)) as u64);
+    };
+    let result = cellstone_prep::pseudobulk(source.as_ref(), &labels, &params, &tick);
+    progress.end();
+    let (bulk, log) = result?;
+    for it in labels.warnings.iter().chain(&log.warnings) {
+        say(common, &format!("warning: {it}"));
+    }
+    let values = if args.delta { cellstone_prep::delta(&bulk) } else { bulk.profiles().clone() };
+    let rows = bulk.rows();
+    let mut obs = ObsTable::new(rows.iter().map(|it| format!("{}:{}", it.context, it.condition)).collect());
+    let text =
+        |f: &dyn Fn(&cellstone_core::PseudobulkRow) -> String| Column::Str(rows.iter().map(|it| Some(f(it))).collect());
+    obs.insert("perturbation", text(&|it| it.condition.to_string()))?;
+    obs.insert("context", text(&|it| it.context.to_string()))?;
+    obs.insert("raw_label", text(&|it| it.raw.clone()))?;
+    obs.insert("n_cells", Column::Int(rows.iter().map(|it| Some(it.n_cells as i64)).collect()))?;
+    obs.insert("n_batches", Column::Int(rows.iter().map(|it| Some(i64::from(it.n_batches))).collect()))?;
+    if is_matrix(&args.out)? {
+        let uns = BTreeMap::from([
+            ("averaging".to_owned(), Uns::Str(args.averaging.clone())),
+            (
+                "scale".to_owned(),
+                Uns::Str(if args.delta { format!("delta of {}", bulk.scale()) } else { bulk.scale().to_string() }),
+            ),
+        ]);
+        let mut extras = Extras { uns, ..Extras::default() };
+        if let Some(variance) = bulk.sampling_var() {
+            extras.layers.insert("sampling_var".to_owned(), AnyMatrix::Dense(variance.clone()));
+        }
+        let options = WriteOptions { overwrite: args.force, ..WriteOptions::default() };
+        cellstone_io::write_dense(&args.out, &options, &values, &obs, &var_table(bulk.var())?, &extras)?;
+        return Ok(0);
+    }
+    write_matrix_table(&args.out, args.force, &obs, bulk.var().ids(), &values)
+}
+
+fn averaging_of(text: &str) -> Result<Averaging> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        .ok()
+        .filter(|it| *it != Averaging::Given)
+        .ok_or_else(|| {
+            Error::config(format!(
+                "--averaging {text}: expected cells, batches, batches_matched, cells_matched or bulk"
+            ))
+        })
+}
+
+/// Writes principal components of the cells.
+pub(super) fn pca(common: &Common, args: &Pca) -> Result<u8> {
+    let source = open(&args.input, scale_of(args.scale))?;
+    let counts = args.scale == ScaleArg::Counts;
+    let prepare = move |x: &mut Csr<f32>| {
+        if counts {
+            let libraries = library_sizes(x);
+            let factors: Vec<f64> = libraries.iter().map(|it| if *it > 0.0 { 1e4 / it } else { 1.0 }).collect();
+            // One factor per row by construction.
+            if normalize_total(x, &factors).is_ok() {
+                log1p(x);
+            }
+        }
+    };
+    let progress = TerminalProgress::new(common);
+    progress.begin("principal components", None, "");
+    let params = SparsePcaParams { seed: Seed::new(args.seed), ..SparsePcaParams::default() };
+    let result = pca_stream(source.as_ref(), &prepare, args.n_comps, &params);
+    progress.end();
+    let pca = result?;
+    if !is_matrix(&args.out)? {
+        let names: Vec<String> = (1..=pca.scores.ncols()).map(|it| format!("PC{it}")).collect();
+        return write_matrix_table(
+            &args.out,
+            args.force,
+            &ObsTable::new(source.obs().index().to_vec()),
+            &names,
+            &pca.scores,
+        );
+    }
+    let numbers = |it: &ndarray::Array1<f64>| Uns::Array { shape: vec![it.len()], values: it.to_vec() };
+    let group = BTreeMap::from([
+        ("variance".to_owned(), numbers(&pca.explained_variance)),
+        ("variance_ratio".to_owned(), numbers(&pca.explained_variance_ratio)),
+    ]);
+    let extras = Extras {
+        obsm: BTreeMap::from([("X_pca".to_owned(), AnyMatrix::Dense(pca.scores))]),
+        varm: BTreeMap::from([("PCs".to_owned(), AnyMatrix::Dense(pca.loadings))]),
+        uns: BTreeMap::from([("pca".to_owned(), Uns::Group(group))]),
+        ..Extras::default()
+    };
+    let data = cellstone_io::AnnData { x: None, obs: source.obs().clone(), var: var_table(source.var())?, extras };
+    data.write(&args.out, &WriteOptions { overwrite: args.force, ..WriteOptions::default() })?;
+    // Reading back what was written costs little beside computing it, and a broken disk shows here.
+    H5ad::open(&args.out)?.obsm("X_pca")?;
+    Ok(0)
+}
+
+/// Whether an output is a matrix file (`.h5ad`) or a table.
+fn is_matrix(path: &Path) -> Result<bool> {
+    match path.extension().and_then(|it| it.to_str()) {
+        Some("h5ad") => Ok(true),
+        Some("parquet" | "csv") => Ok(false),
+        other => Err(Error::config(format!(
+            "`{}` ends in `{}`, expected h5ad, parquet or csv",
+            path.display(),
+            other.unwrap_or_default()
+        ))),
+    }
+}
+
+/// Writes annotation and values side by side.
+fn write_matrix_table(
+    path: &Path,
+    force: bool,
+    obs: &ObsTable,
+    names: &[String],
+    values: &ndarray::Array2<f64>,
+) -> Result<u8> {
+    if path.exists() && !force {
+        return Err(Error::config(format!("`{}` exists", path.display())).with_hint("--force replaces it"));
+    }
+    let mut columns = vec![("obs".to_owned(), ColumnData::Str(obs.index().iter().cloned().map(Some).collect()))];
+    for name in obs.names() {
+        let column = obs.column(name)?;
+        let data = match column {
+            Column::Int(it) => ColumnData::Int(it.clone()),
+            other => ColumnData::Str((0..other.len()).map(|row| other.text(row)).collect()),
+        };
+        columns.push((name.clone(), data));
+    }
+    for (at, name) in names.iter().enumerate() {
+        columns.push((name.clone(), ColumnData::Float(values.column(at).iter().copied().map(Some).collect())));
+    }
+    write_columns(path, &Table::new(columns)?)?;
+    Ok(0)
+}

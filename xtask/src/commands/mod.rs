@@ -1,0 +1,94 @@
+//! One module per group of commands; each returns the exit code.
+
+mod ci;
+mod doctor;
+mod experiment;
+mod files;
+mod matrix;
+mod score;
+mod tables;
+
+use crate::cli::{Cli, Command, Common, ScaleArg};
+use crate::progress::TerminalProgress;
+use crate::terminal::say;
+use cellstone_core::{Result, Scale};
+use cellstone_lab::{RunOptions, RunOutcome};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set by the first Ctrl-C; a run then stops at the next unit and stays resumable.
+static CANCEL: AtomicBool = AtomicBool::new(false);
+
+/// Runs the command that was asked for.
+pub(crate) fn dispatch(cli: &Cli) -> Result<u8> {
+    let common = &cli.common;
+    match &cli.command {
+        Command::Demo(it) => experiment::demo(common, it),
+        Command::Run(it) => experiment::run(common, it),
+        Command::Plan(it) => experiment::plan(it),
+        Command::Score(it) => score::score(common, it),
+        Command::Split(it) => files::split(it),
+        Command::Simulate(it) => files::simulate(common, it),
+        Command::Inspect(it) => files::inspect(common, it),
+        Command::Normalize(it) => matrix::normalize(common, it),
+        Command::Pseudobulk(it) => matrix::pseudobulk(common, it),
+        Command::Pca(it) => matrix::pca(common, it),
+        Command::Table(it) => tables::table(it),
+        Command::List(it) => tables::list(common, it),
+        Command::Report(it) => tables::report(it),
+        Command::Compare(it) => tables::compare(common, it),
+        Command::Doctor => doctor::doctor(common),
+        Command::Ci(it) => ci::ci(it),
+        Command::Tidy => ci::tidy(common),
+    }
+}
+
+/// Options of a run from the common flags. Ctrl-C asks the run to stop; a second one ends the process.
+fn run_options<'a>(
+    common: &Common,
+    progress: &'a TerminalProgress,
+    out: Option<PathBuf>,
+    resume: bool,
+    force: bool,
+) -> Result<RunOptions<'a>> {
+    // A second handler cannot be installed, and one is enough.
+    let _ = ctrlc::set_handler(|| {
+        if CANCEL.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    // The baselines run on the CPU whatever is asked for, but an impossible wish must fail now.
+    let device = if common.device == "wgpu" {
+        cellstone_model::select(cellstone_model::DeviceChoice::Wgpu)?.name().to_owned()
+    } else {
+        cellstone_model::DeviceChoice::parse(&common.device)?;
+        "cpu".to_owned()
+    };
+    Ok(RunOptions { out, resume, force, progress, cancel: &CANCEL, threads: rayon::current_num_threads(), device })
+}
+
+/// Says where the report is; the exit code tells whether a score failed.
+fn finish_run(common: &Common, outcome: &RunOutcome) -> u8 {
+    crate::terminal::out(&outcome.report.display().to_string());
+    if outcome.n_errors == 0 {
+        return 0;
+    }
+    say(
+        common,
+        &format!(
+            "{} scores have the status `error`; `cargo xtask table {}/tables/scores.parquet --where status=error` shows them",
+            outcome.n_errors,
+            outcome.dir.display()
+        ),
+    );
+    3
+}
+
+/// The scale a flag stands for.
+fn scale_of(arg: ScaleArg) -> Scale {
+    match arg {
+        ScaleArg::Counts => Scale::Counts,
+        ScaleArg::Lognorm => Scale::LogNorm { target_sum: None },
+        ScaleArg::Any => Scale::Effect,
+    }
+}
