@@ -98,7 +98,7 @@ pub(crate) enum Command {
     /// Devices, threads, memory, versions, and a small self-test.
     #[command(after_help = "Example:\n  cargo xtask doctor")]
     Doctor,
-    /// Format, lints, architecture checks, tests, documentation: what CI runs.
+    /// Format, architecture checks, tests: what CI runs.
     Ci(Ci),
     /// Check what no compiler checks: arrows, sizes, headers, fixtures.
     Tidy,
@@ -425,7 +425,10 @@ pub(crate) struct Compare {
 
 #[derive(Debug, Args)]
 pub(crate) struct Ci {
-    /// Format, lints and architecture checks only.
+    /// Format and architecture checks only.
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Lints with warnings as errors and the documentation build besides.
+    #[arg(long)]
+    pub(crate) full: bool,
 }

@@ -4,7 +4,7 @@ use crate::ffi::{int, is_short, letter, view, view_mut};
 use crate::scalar::{PAR, Scalar, adjoint, gemm, lower_of, store_lower, zeros};
 use crate::triangular::{first_zero, solve};
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt::factor::{LltError, cholesky_in_place, cholesky_in_place_scratch};
+use faer::linalg::cholesky::llt::factor::{LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{MatMut, c32, c64};
 use std::ffi::{c_char, c_int};
@@ -15,9 +15,9 @@ pub(crate) fn factor<T: Scalar>(mut a: MatMut<'_, T>) -> c_int {
     if n == 0 {
         return 0;
     }
-    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<T>(n, PAR, Default::default()));
+    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<T>(n, PAR, faer::Spec::default()));
     let stack = MemStack::new(&mut memory);
-    match cholesky_in_place(a.as_mut(), Default::default(), PAR, stack, Default::default()) {
+    match cholesky_in_place(a.as_mut(), LltRegularization::default(), PAR, stack, faer::Spec::default()) {
         Ok(_) => (0..n).find(|&i| !a[(i, i)].modulus().is_finite()).map_or(0, |i| i as c_int + 1),
         Err(LltError::NonPositivePivot { index }) => index as c_int + 1,
     }

@@ -40,15 +40,15 @@ macro_rules! general_real {
                 let (to_l, to_r) = (l.as_mut().map(|it| it.as_mut()), r.as_mut().map(|it| it.as_mut()));
                 let (do_l, do_r) = (compute(left), compute(right));
                 if let Some(mut b) = b {
-                    let mut memory = MemBuffer::new(gevd_scratch::<$r>(n, do_l, do_r, PAR, Default::default()));
+                    let mut memory = MemBuffer::new(gevd_scratch::<$r>(n, do_l, do_r, PAR, faer::Spec::default()));
                     let stack = MemStack::new(&mut memory);
                     let beta = beta.as_mut().col_mut(0).as_diagonal_mut();
-                    gevd_real(a.as_mut(), b.as_mut(), s_re, s_im, beta, to_l, to_r, PAR, stack, Default::default())
+                    gevd_real(a.as_mut(), b.as_mut(), s_re, s_im, beta, to_l, to_r, PAR, stack, faer::Spec::default())
                         .ok()?;
                 } else {
-                    let mut memory = MemBuffer::new(evd_scratch::<$r>(n, do_l, do_r, PAR, Default::default()));
+                    let mut memory = MemBuffer::new(evd_scratch::<$r>(n, do_l, do_r, PAR, faer::Spec::default()));
                     let stack = MemStack::new(&mut memory);
-                    evd_real(a.as_ref(), s_re, s_im, to_l, to_r, PAR, stack, Default::default()).ok()?;
+                    evd_real(a.as_ref(), s_re, s_im, to_l, to_r, PAR, stack, faer::Spec::default()).ok()?;
                 }
                 let column = |it: &Mat<$r>| (0..n).map(|i| it[(i, 0)]).collect::<Vec<$r>>();
                 let (re, im, beta) = (column(&re), column(&im), column(&beta));
@@ -74,14 +74,15 @@ macro_rules! general_complex {
                 let (to_l, to_r) = (l.as_mut().map(|it| it.as_mut()), r.as_mut().map(|it| it.as_mut()));
                 let (do_l, do_r) = (compute(left), compute(right));
                 if let Some(mut b) = b {
-                    let mut memory = MemBuffer::new(gevd_scratch::<Self>(n, do_l, do_r, PAR, Default::default()));
+                    let mut memory = MemBuffer::new(gevd_scratch::<Self>(n, do_l, do_r, PAR, faer::Spec::default()));
                     let stack = MemStack::new(&mut memory);
                     let beta = beta.as_mut().col_mut(0).as_diagonal_mut();
-                    gevd_cplx(a.as_mut(), b.as_mut(), to_s, beta, to_l, to_r, PAR, stack, Default::default()).ok()?;
+                    gevd_cplx(a.as_mut(), b.as_mut(), to_s, beta, to_l, to_r, PAR, stack, faer::Spec::default())
+                        .ok()?;
                 } else {
-                    let mut memory = MemBuffer::new(evd_scratch::<Self>(n, do_l, do_r, PAR, Default::default()));
+                    let mut memory = MemBuffer::new(evd_scratch::<Self>(n, do_l, do_r, PAR, faer::Spec::default()));
                     let stack = MemStack::new(&mut memory);
-                    evd_cplx(a.as_ref(), to_s, to_l, to_r, PAR, stack, Default::default()).ok()?;
+                    evd_cplx(a.as_ref(), to_s, to_l, to_r, PAR, stack, faer::Spec::default()).ok()?;
                 }
                 for vectors in [&mut l, &mut r].into_iter().flatten() {
                     normalize_complex(vectors.as_mut());

@@ -8,8 +8,11 @@ use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_
 use faer::{Mat, MatRef, c32, c64};
 use std::ffi::{c_char, c_int};
 
+/// Eigenvalues, ascending, and the vectors if they were asked for.
+type Eigen<T> = (Vec<<T as Scalar>::R>, Option<Mat<T>>);
+
 /// Eigenvalues, ascending, and eigenvectors of the Hermitian matrix whose lower triangle is `a`; `None` if the iteration fails.
-pub(crate) fn eigen<T: Scalar>(a: MatRef<'_, T>, vectors: bool) -> Option<(Vec<T::R>, Option<Mat<T>>)> {
+pub(crate) fn eigen<T: Scalar>(a: MatRef<'_, T>, vectors: bool) -> Option<Eigen<T>> {
     let n = a.nrows();
     let factor = safe_scale(a)?;
     let mut scaled = a.to_owned();
@@ -20,14 +23,14 @@ pub(crate) fn eigen<T: Scalar>(a: MatRef<'_, T>, vectors: bool) -> Option<(Vec<T
     let mut u = vectors.then(|| zeros::<T>(n, n));
     if n > 0 {
         let compute = if vectors { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
-        let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<T>(n, compute, PAR, Default::default()));
+        let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<T>(n, compute, PAR, faer::Spec::default()));
         self_adjoint_evd(
             scaled.as_ref(),
             values.as_mut().col_mut(0).as_diagonal_mut(),
-            u.as_mut().map(|it| it.as_mut()),
+            u.as_mut().map(Mat::as_mut),
             PAR,
             MemStack::new(&mut memory),
-            Default::default(),
+            faer::Spec::default(),
         )
         .ok()?;
     }

@@ -32,6 +32,7 @@
 //! What is not here: `BLAS`, any routine that `lax` does not call, and any Rust API.
 
 #![expect(unsafe_code, reason = "the crate is a C ABI; every block states why it is sound")]
+#![expect(clippy::too_many_arguments, reason = "the signatures are LAPACK's")]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 #[macro_use]

@@ -19,9 +19,9 @@ fn factor<T: Scalar>(mut a: MatMut<'_, T>) -> (Vec<c_int>, c_int) {
     }
     let original = a.to_owned();
     let (mut forward, mut inverse) = (vec![0_usize; m], vec![0_usize; m]);
-    let mut memory = MemBuffer::new(lu_in_place_scratch::<usize, T>(m, n, PAR, Default::default()));
+    let mut memory = MemBuffer::new(lu_in_place_scratch::<usize, T>(m, n, PAR, faer::Spec::default()));
     let stack = MemStack::new(&mut memory);
-    lu_in_place(a.as_mut(), &mut forward, &mut inverse, PAR, stack, Default::default());
+    lu_in_place(a.as_mut(), &mut forward, &mut inverse, PAR, stack, faer::Spec::default());
     if (0..k).any(|i| a[(i, i)].is_null() || !a[(i, i)].modulus().is_finite()) {
         // The blocked algorithm divides by the zero pivot; LAPACK goes on without dividing.
         copy(a.as_mut(), original.as_ref());

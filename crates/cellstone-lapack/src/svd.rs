@@ -57,15 +57,15 @@ pub(crate) fn decompose<T: Scalar>(a: MatRef<'_, T>, want_u: Wanted, want_v: Wan
         }
         return Some(Svd { u, s: Vec::new(), v });
     }
-    let mut memory = MemBuffer::new(svd_scratch::<T>(m, n, want_u.faer(), want_v.faer(), PAR, Default::default()));
+    let mut memory = MemBuffer::new(svd_scratch::<T>(m, n, want_u.faer(), want_v.faer(), PAR, faer::Spec::default()));
     svd(
         scaled.as_ref(),
         s.as_mut().col_mut(0).as_diagonal_mut(),
-        u.as_mut().map(|it| it.as_mut()),
-        v.as_mut().map(|it| it.as_mut()),
+        u.as_mut().map(Mat::as_mut),
+        v.as_mut().map(Mat::as_mut),
         PAR,
         MemStack::new(&mut memory),
-        Default::default(),
+        faer::Spec::default(),
     )
     .ok()?;
     scale(s.as_mut(), 1.0 / factor);

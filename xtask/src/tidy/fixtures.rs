@@ -31,10 +31,22 @@ pub(super) fn check(root: &Path) -> Result<Vec<Finding>> {
     for entry in std::fs::read_dir(&golden).map_err(|error| Error::io(&golden, error))? {
         let dir = entry.map_err(|error| Error::io(&golden, error))?.path();
         if dir.is_dir() {
-            findings.extend(subject(root, &dir)?);
+            findings.extend(subjects(root, &dir)?);
         }
     }
     Ok(findings)
+}
+
+/// A subject, or a folder of subjects.
+fn subjects(root: &Path, dir: &Path) -> Result<Vec<Finding>> {
+    let entries = std::fs::read_dir(dir).map_err(|error| Error::io(dir, error))?;
+    let mut below: Vec<_> = entries.flatten().map(|it| it.path()).collect();
+    below.sort();
+    if below.iter().all(|it| it.is_dir()) && !below.is_empty() {
+        let found: Result<Vec<Vec<Finding>>> = below.iter().map(|it| subject(root, it)).collect();
+        return Ok(found?.concat());
+    }
+    subject(root, dir)
 }
 
 fn subject(root: &Path, dir: &Path) -> Result<Vec<Finding>> {

@@ -187,7 +187,9 @@ impl Located {
         let mut dense = Array2::default(self.shape);
         for line in 0..lines {
             let range = pattern.indptr[line]..pattern.indptr[line + 1];
-            check_line(line, name, &indices[range.clone()], across).map_err(|it| it.context(self.label.clone()))?;
+            let mut own = indices[range.clone()].to_vec();
+            own.sort_unstable();
+            check_line(line, name, &own, across).map_err(|it| it.context(self.label.clone()))?;
             for at in range {
                 let cell = if self.kind == MatrixKind::Csr {
                     [line, indices[at] as usize]
@@ -295,9 +297,9 @@ pub(crate) fn check_line(line: usize, name: &str, indices: &[u32], across: usize
     Ok(())
 }
 
-/// Sorts the entries of every lane by index where they are not: files of early versions hold them in any order, which
-/// carries nothing. Boundaries that do not fit are left for the check that names them.
-fn sort_lanes(indptr: &[usize], indices: &mut [u32], data: &mut [f32]) {
+/// Sorts the entries of every lane by index where they are not: many tools leave them in any order, which carries
+/// nothing. Boundaries that do not fit are left for the check that names them.
+pub(crate) fn sort_lanes(indptr: &[usize], indices: &mut [u32], data: &mut [f32]) {
     if indices.len() != data.len() {
         return;
     }

@@ -1,7 +1,7 @@
 //! A matrix of a file as a stream of row blocks: the next block is read and inflated while one is being used.
 
 use super::blocks::{Raw, Reader};
-use super::matrix::{Located, MatrixKind, check_line};
+use super::matrix::{Located, MatrixKind, check_line, sort_lanes};
 use cellstone_core::{CountSource, Csr, Error, ObsTable, Result, RowBlock, Scale, Var, check_values};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -178,7 +178,8 @@ impl Drop for Stream<'_> {
 }
 
 impl H5adSource {
-    fn check(&self, raw: Raw) -> Result<RowBlock> {
+    fn check(&self, mut raw: Raw) -> Result<RowBlock> {
+        sort_lanes(&raw.indptr, &mut raw.indices, &mut raw.data);
         let (start, n) = (raw.start, raw.indptr.len() - 1);
         let x = Csr::new(n, self.located.shape.1, raw.indptr, raw.indices, raw.data)
             .map_err(|error| self.culprit(start, n).err().unwrap_or(error))
@@ -194,7 +195,9 @@ impl H5adSource {
         }
         let (indptr, indices, _) = self.located.csr_rows(start..start + n, &mut Default::default())?;
         (0..n).try_for_each(|row| {
-            check_line(start + row, "cell", &indices[indptr[row]..indptr[row + 1]], self.located.shape.1)
+            let mut own = indices[indptr[row]..indptr[row + 1]].to_vec();
+            own.sort_unstable();
+            check_line(start + row, "cell", &own, self.located.shape.1)
         })
     }
 }

@@ -84,6 +84,8 @@ pub(crate) fn finish(run_dir: &RunDir, manifest: &mut Manifest, result: Result<R
     let written = run_dir.write_manifest(manifest);
     let outcome = result?;
     written?;
+    // Once more: the page also says how the run ended.
+    cellstone_report::render(run_dir)?;
     Ok(outcome)
 }
 

@@ -291,7 +291,8 @@ pub(crate) fn score_panel(
             targets: &targets,
             keys: &keys,
             genes: variant.top_control.then_some(panel.top_control.as_slice()),
-            mask: variant.mask,
+            // A panel without a measured target has nothing to leave out.
+            mask: if targets.iter().all(Vec::is_empty) { Mask::None } else { variant.mask },
         };
         columns
             .push(variant.metric.compute(&input).map_err(|error| error.context(format!("metric `{}`", variant.id)))?);

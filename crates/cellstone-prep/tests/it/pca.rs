@@ -174,7 +174,7 @@ impl Blocks {
 }
 
 impl CountSource for Blocks {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "blocks"
     }
     fn n_obs(&self) -> usize {
