@@ -340,7 +340,7 @@ mod tests {
         assert_eq!((u.dim(), s.len(), vt.dim()), ((20, 12), 12, (12, 12)));
         assert!(((&u * &s).dot(&vt) - &x).iter().all(|it| it.abs() < 1e-12));
         let (u, s, vt) = thin_svd(&x.t()).expect("converges");
-        assert!(((&u * &s).dot(&vt) - x.t()).iter().all(|it| it.abs() < 1e-12));
+        assert!(((&u * &s).dot(&vt) - &x.t()).iter().all(|it| it.abs() < 1e-12));
         let spd = gram_t(&x.view()) + Array2::<f64>::eye(12);
         let (values, vectors) = sym_eig(&spd).expect("converges");
         assert!((vectors.dot(&Array2::from_diag(&values)).dot(&vectors.t()) - &spd).iter().all(|it| it.abs() < 1e-11));
