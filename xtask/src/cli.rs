@@ -1,4 +1,10 @@
-//! Every command and flag, declared in one file.
+//! Every command and flag. Those that add to a file of cells have a file of their own.
+
+mod cells;
+
+pub(crate) use cells::{
+    Cluster, ClusterArg, De, DeMethodArg, DistanceArg, GraphArg, Hvg, LfcArg, Neighbors, ObjectiveArg, Qc, Rep, Umap,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -17,22 +23,22 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
     /// Worker threads; all cores unless said. Results do not depend on it.
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, help_heading = "Common options", value_name = "N")]
     pub(crate) threads: Option<usize>,
     /// Where networks run: `auto` takes WGPU only on a hardware adapter.
-    #[arg(long, global = true, default_value = "auto", value_name = "auto|cpu|wgpu")]
+    #[arg(long, global = true, help_heading = "Common options", default_value = "auto", value_name = "auto|cpu|wgpu")]
     pub(crate) device: String,
     /// No progress, no remarks; errors and results only.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Common options")]
     pub(crate) quiet: bool,
     /// Machine-readable output on stdout.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Common options")]
     pub(crate) json: bool,
     /// Progress bars on stderr.
-    #[arg(long, global = true, value_enum, default_value_t = ProgressMode::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, help_heading = "Common options", value_enum, default_value_t = ProgressMode::Auto, value_name = "WHEN")]
     pub(crate) progress: ProgressMode,
     /// Say more; twice for debugging.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = "Common options", action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
@@ -83,6 +89,28 @@ pub(crate) enum Command {
     /// Principal components without densifying.
     #[command(after_help = "Example:\n  cargo xtask pca counts.h5ad --scale counts --n-comps 50 --out pca.h5ad")]
     Pca(Pca),
+    /// Measures of cells and genes, filters, and a page about them.
+    #[command(
+        after_help = "Example:\n  cargo xtask qc filtered_feature_bc_matrix.h5 --min-genes 200 --max-pct-mt 20 --report qc.html --out kept.h5ad"
+    )]
+    Qc(Qc),
+    /// Highly variable genes.
+    #[command(after_help = "Example:\n  cargo xtask hvg counts.h5ad --flavor seurat_v3 --n-top 2000 --out hvg.csv")]
+    Hvg(Hvg),
+    /// Nearest neighbours and the weighted graph of cells.
+    #[command(after_help = "Example:\n  cargo xtask neighbors pca.h5ad --use-rep X_pca --k 15 --out graph.h5ad")]
+    Neighbors(Neighbors),
+    /// Communities of the graph of cells.
+    #[command(after_help = "Example:\n  cargo xtask cluster graph.h5ad --resolution 1.0 --out clusters.csv")]
+    Cluster(Cluster),
+    /// Two dimensions for pictures.
+    #[command(after_help = "Example:\n  cargo xtask umap graph.h5ad --out umap.h5ad")]
+    Umap(Umap),
+    /// Differential expression between groups of cells.
+    #[command(
+        after_help = "Example:\n  cargo xtask de counts.h5ad --groupby cell_type --method wilcoxon --out de.parquet"
+    )]
+    De(De),
     /// Print any table this project wrote.
     #[command(after_help = "Example:\n  cargo xtask table runs/demo/latest/tables/summary.parquet --where metric=l2")]
     Table(Table),
@@ -98,7 +126,7 @@ pub(crate) enum Command {
     /// Devices, threads, memory, versions, and a small self-test.
     #[command(after_help = "Example:\n  cargo xtask doctor")]
     Doctor,
-    /// Format, architecture checks, tests: what CI runs.
+    /// Format, architecture checks, lints, tests, documentation: what CI runs.
     Ci(Ci),
     /// Check what no compiler checks: arrows, sizes, headers, fixtures.
     Tidy,
@@ -348,6 +376,9 @@ pub(crate) struct Pseudobulk {
 pub(crate) struct Pca {
     #[command(flatten)]
     pub(crate) input: MatrixInput,
+    /// Use every gene even where `var["highly_variable"]` marks some.
+    #[arg(long)]
+    pub(crate) all_genes: bool,
     /// What the numbers are: counts are normalised on the way.
     #[arg(long, value_enum, value_name = "SCALE")]
     pub(crate) scale: ScaleArg,
@@ -428,7 +459,7 @@ pub(crate) struct Ci {
     /// Format and architecture checks only.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Lints with warnings as errors and the documentation build besides.
+    /// Run the examples of the documentation besides.
     #[arg(long)]
     pub(crate) full: bool,
 }

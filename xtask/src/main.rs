@@ -9,16 +9,22 @@ mod terminal;
 mod tidy;
 
 use clap::Parser as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     terminal::init(&cli.common);
-    match commands::dispatch(&cli) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
+    // A panic is a bug of ours; scripts still get the documented code instead of the language's own.
+    match catch_unwind(AssertUnwindSafe(|| commands::dispatch(&cli))) {
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(error)) => {
             terminal::report_error(&error);
             ExitCode::from(error.exit_code())
+        }
+        Err(_) => {
+            terminal::report_bug();
+            ExitCode::from(cellstone_report::exit::UNEXPECTED)
         }
     }
 }

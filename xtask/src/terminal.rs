@@ -1,6 +1,6 @@
 //! How the command line speaks: results on stdout, everything else on stderr.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that talks to the terminal")]
+#![expect(clippy::print_stderr, reason = "this is the one place that talks to the terminal")]
 
 use crate::cli::Common;
 use cellstone_core::Error;
@@ -48,4 +48,11 @@ pub(crate) fn report_error(error: &Error) {
     for it in error.hints() {
         eprintln!("\nhint: {it}");
     }
+}
+
+/// Says, after the message of a panic, whose fault it was.
+pub(crate) fn report_bug() {
+    eprintln!(
+        "error: cellstone did something it never should\n\nhint: please report the message above and the command"
+    );
 }

@@ -1,7 +1,7 @@
 //! Streams an `.h5ad` and prints one line of csv, like `peers/read_h5ad.py` does for Python anndata.
 
 use cellstone_bench::measure;
-use cellstone_core::{CountSource, Error, Result};
+use cellstone_core::{Error, Result};
 use cellstone_io::{OpenOptions, open_source};
 use std::io::Write;
 use std::path::Path;

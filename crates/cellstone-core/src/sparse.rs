@@ -175,6 +175,26 @@ impl<T: Copy + Default> Csr<T> {
         Self { n_rows: rows.len(), n_cols: self.n_cols, indptr, indices, data }
     }
 
+    /// The chosen columns, which must ascend: `[n_rows, columns.len()]`.
+    pub fn select_cols(&self, columns: &[usize]) -> Self {
+        let mut place = vec![u32::MAX; self.n_cols];
+        columns.iter().enumerate().for_each(|(at, it)| place[*it] = at as u32);
+        let mut indptr = Vec::with_capacity(self.indptr.len());
+        indptr.push(0);
+        let (mut indices, mut data) = (Vec::new(), Vec::new());
+        for row in 0..self.n_rows {
+            let (cols, values) = self.row(row);
+            for (col, value) in cols.iter().zip(values) {
+                if place[*col as usize] != u32::MAX {
+                    indices.push(place[*col as usize]);
+                    data.push(*value);
+                }
+            }
+            indptr.push(indices.len());
+        }
+        Self { n_rows: self.n_rows, n_cols: columns.len(), indptr, indices, data }
+    }
+
     /// The pattern and values as parts: `(indptr, indices, data)`.
     pub fn into_parts(self) -> (Vec<usize>, Vec<u32>, Vec<T>) {
         (self.indptr, self.indices, self.data)

@@ -83,6 +83,23 @@ impl Column {
         (codes, categories)
     }
 
+    /// The given rows, in that order.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        fn pick<T: Clone>(all: &[T], rows: &[usize]) -> Vec<T> {
+            rows.iter().map(|it| all[*it].clone()).collect()
+        }
+        match self {
+            Self::Categorical { codes, categories, ordered } => {
+                Self::Categorical { codes: pick(codes, rows), categories: categories.clone(), ordered: *ordered }
+            }
+            Self::Str(it) => Self::Str(pick(it, rows)),
+            Self::Int(it) => Self::Int(pick(it, rows)),
+            Self::Float(it) => Self::Float(pick(it, rows)),
+            Self::Bool(it) => Self::Bool(pick(it, rows)),
+        }
+    }
+
     /// A categorical column from text, categories sorted by code point.
     pub fn categorical<S: AsRef<str>>(values: &[S]) -> Self {
         let mut categories: Vec<String> = values.iter().map(|it| it.as_ref().to_owned()).collect();
@@ -162,6 +179,16 @@ impl ObsTable {
                 None => error,
             }
         })
+    }
+
+    /// The given rows, in that order, with every column.
+    #[must_use]
+    pub fn select_rows(&self, rows: &[usize]) -> Self {
+        Self {
+            index: rows.iter().map(|it| self.index[*it].clone()).collect(),
+            names: self.names.clone(),
+            columns: self.columns.iter().map(|it| it.select(rows)).collect(),
+        }
     }
 
     /// The first repeated row name and the two rows it stands at.

@@ -41,7 +41,7 @@ impl Var {
             if ids[col] != *symbol {
                 // An id wins over a symbol of another gene that happens to be spelled the same.
                 let slot = columns.entry(symbol.clone()).or_default();
-                if !slot.contains(&(col as u32)) && !slot.first().is_some_and(|it| ids[*it as usize] == *symbol) {
+                if !slot.contains(&(col as u32)) && slot.first().is_none_or(|it| ids[*it as usize] != *symbol) {
                     slot.push(col as u32);
                 }
             }

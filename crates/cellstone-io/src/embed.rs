@@ -245,7 +245,7 @@ fn from_text(path: &Path, options: &EmbeddingOptions) -> Result<Rows> {
     refuse_numbers_as_header(path, &table)?;
     let header = std::mem::take(&mut table.header);
     let ids = table.columns.remove(at);
-    if let Some(row) = ids.iter().position(|it| it.is_empty()) {
+    if let Some(row) = ids.iter().position(std::string::String::is_empty) {
         return Err(line_error(path, table.lines[row], format!("column {} is empty, expected an id", at + 1)));
     }
     let mut values = Array2::zeros((ids.len(), table.columns.len()));

@@ -20,6 +20,7 @@ mod hash;
 mod inspect;
 mod memory;
 mod mtx;
+mod narrow;
 mod npz;
 mod open;
 mod parquet;
@@ -33,8 +34,8 @@ pub use edges::{Edge, read_edges};
 pub use embed::{EmbeddingOptions, LoadedEmbedding, load_embedding, read_embedding};
 pub use gmt::{GeneSet, read_gmt};
 pub use h5ad::{
-    AnnData, AnyMatrix, Extras, H5ad, H5adSource, H5adWriter, Matrix, MatrixInfo, MatrixKind, Uns, Value, WriteOptions,
-    write_dense,
+    Additions, AnnData, AnyMatrix, Extras, H5ad, H5adSource, H5adWriter, Matrix, MatrixInfo, MatrixKind, Uns, Value,
+    WriteOptions, write_annotated, write_dense,
 };
 pub use hash::sha256_file;
 pub use inspect::{ColumnReport, GeneIds, Inspection, Looks, MatrixReport, Problem, inspect};

@@ -1,5 +1,6 @@
 //! A stream of cells over a matrix that is already in memory. Reading files is the business of the other modules.
 
+use crate::h5ad::unlike_scale;
 use cellstone_core::{CountSource, Csr, Error, ObsTable, Result, RowBlock, Scale, Var, check_values};
 
 /// Rows of a block unless the caller chooses otherwise.
@@ -44,7 +45,7 @@ impl MemorySource {
                 var.len()
             )));
         }
-        check_values(&x, 0, scale).map_err(|error| error.context(format!("`{name}`")))?;
+        check_values(&x, 0, scale).map_err(|error| unlike_scale(error, scale).context(format!("`{name}`")))?;
         Ok(Self { name, x, var, obs, scale, block_rows: BLOCK_ROWS })
     }
 

@@ -50,7 +50,6 @@ pub fn read_mtx(path: &Path) -> Result<Csr<f32>> {
 }
 
 /// All entries sorted by the major index that `key` gives; the inner error is a `(major, minor)` that stands twice.
-#[expect(clippy::type_complexity, reason = "the inner error is turned into words by the two callers")]
 pub(crate) fn collect_rows(
     reader: &mut MtxReader,
     n_major: usize,

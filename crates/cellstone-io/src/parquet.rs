@@ -3,11 +3,14 @@
 use crate::cells::check_unique_cells;
 use crate::fields::missing_column;
 use crate::memory::MemorySource;
+use crate::narrow::widened_footer;
 use cellstone_core::{Column, Csr, Error, ObsTable, Result, Scale, Var};
 use ndarray::Array2;
 use pl::SerReader;
 use polars::prelude as pl;
 use std::fs::File;
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -84,34 +87,48 @@ pub(crate) fn read_dense(path: &Path, index: Option<&str>) -> Result<(Vec<String
 }
 
 fn read_frame(path: &Path) -> Result<pl::DataFrame> {
-    let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    let unreadable = |error: pl::PolarsError| {
-        Error::invalid_input(format!("`{}` is not readable as parquet ({error})", path.display()))
+    let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
+    let unreadable = |why: String| {
+        Error::invalid_input(format!("`{}` is not readable as parquet ({why})", path.display()))
             .with_hint("the file may be truncated: copy or download it again and compare its checksum")
     };
-    let mut reader = pl::ParquetReader::new(file);
+    let footer = widened_footer(path, &mut file)?;
+    // A damaged page can make the decoder panic; to the caller that is one more way to be unreadable.
+    catch_unwind(AssertUnwindSafe(|| decode(path, file, footer)))
+        .unwrap_or_else(|_| Ok(Err("the decoder gave up".to_owned())))?
+        .map_err(unreadable)
+}
+
+/// The columns, what is wrong with the bytes, or what is wrong with a type.
+fn decode(path: &Path, file: File, footer: Vec<u8>) -> Result<std::result::Result<pl::DataFrame, String>> {
+    let mut head = pl::ParquetReader::new(Cursor::new(footer));
+    let mut metadata = match head.get_metadata() {
+        Ok(it) => (**it).clone(),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
     // Writers note the type a column had in memory (pandas: a categorical). Without that note its stored type counts,
     // which for categories is their text.
-    let mut metadata = (**reader.get_metadata().map_err(unreadable)?).clone();
     metadata.key_value_metadata = None;
+    let mut reader = pl::ParquetReader::new(file);
     reader.set_metadata(Arc::new(metadata));
-    let schema = reader.schema().map_err(unreadable)?;
+    let schema = match reader.schema() {
+        Ok(it) => it,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
     for (name, field) in schema.iter() {
         if !is_supported(&field.dtype) {
             return Err(Error::invalid_input(format!(
-                "`{}` column `{name}` is stored as {:?}, expected text, truth values or numbers of 32 or 64 bits",
+                "`{}` column `{name}` is stored as {:?}, expected text, truth values or numbers",
                 path.display(),
                 field.dtype
             ))
-            .with_hint(
-                "in Python, before df.to_parquet: df[name].astype(\"int32\") for narrow integers, else .astype(str)",
-            ));
+            .with_hint("in Python, before df.to_parquet: df[name].astype(str)"));
         }
     }
-    reader.finish().map_err(unreadable)
+    Ok(reader.finish().map_err(|error| error.to_string()))
 }
 
-/// The types that the polars build of this workspace can hold.
+/// The types that the polars build of this workspace can hold, once narrow integers are widened.
 fn is_supported(dtype: &pl::ArrowDataType) -> bool {
     use pl::ArrowDataType as D;
     matches!(

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::progress::Progress;
 use cellstone_core::{
-    Context, ContextId, CountSource, Error, Priors, Pseudobulk, PseudobulkRow, Result, Scale, Seed, Var,
+    Context, ContextId, CountSource, Error, ObsTable, Priors, Pseudobulk, PseudobulkRow, Result, Scale, Seed, Var,
 };
 use cellstone_io::{EmbeddingOptions, Npz, OpenOptions, open_source, read_embedding};
 use cellstone_prep::{
@@ -59,7 +59,46 @@ pub fn label_cells(config: &Config, source: &dyn CountSource) -> Result<CellLabe
         ..LabelColumns::default()
     };
     let parse = ParseOptions { control_labels: config.data.control_pert.clone(), ..ParseOptions::default() };
-    CellLabels::from_obs(source.obs(), source.var(), &columns, &parse, &config.data.path.display().to_string())
+    let file = config.data.path.display().to_string();
+    let labels = CellLabels::from_obs(source.obs(), source.var(), &columns, &parse, &file)?;
+    require_label(source.obs(), &labels.columns.pert, &config.data.control_pert, &file)?;
+    Ok(labels)
+}
+
+/// Names the file of an error that does not name it yet.
+pub fn in_file(error: Error, file: &str) -> Error {
+    if error.to_string().contains(file) { error } else { error.context(format!("`{file}`")) }
+}
+
+/// Refuses control labels of which none occurs: the usual names would silently stand in for a misspelt one.
+///
+/// # Errors
+/// Names the labels asked for and the most frequent ones of the column, with the nearest as a hint.
+pub fn require_label(obs: &ObsTable, column: &str, wanted: &[String], file: &str) -> Result<()> {
+    let Some(cells) = obs.get(column) else { return Ok(()) };
+    let (codes, names) = cells.to_codes();
+    let mut counts = vec![0_u64; names.len()];
+    for it in codes.into_iter().flatten() {
+        counts[it as usize] += 1;
+    }
+    let occurs = |label: &String| names.iter().zip(&counts).any(|(it, n)| *n > 0 && it.trim() == label.trim());
+    if wanted.is_empty() || wanted.iter().any(occurs) {
+        return Ok(());
+    }
+    let mut order: Vec<usize> = (0..names.len()).filter(|it| counts[*it] > 0).collect();
+    order.sort_by(|a, b| counts[*b].cmp(&counts[*a]).then(names[*a].cmp(&names[*b])));
+    let frequent: Vec<String> = order.iter().take(5).map(|it| names[*it].clone()).collect();
+    let error = Error::invalid_input(format!(
+        "no cell of `{file}` has the control label {} in column `{column}` (most frequent: {})",
+        cellstone_core::quoted(wanted),
+        cellstone_core::quoted(&frequent)
+    ));
+    let near =
+        wanted.iter().find_map(|label| cellstone_core::nearest(label, order.iter().map(|it| names[*it].as_str())));
+    Err(match near {
+        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+        None => error.with_hint("`inspect` shows the labels of every column"),
+    })
 }
 
 fn load_cells(config: &Config, progress: &dyn Progress) -> Result<Loaded> {
@@ -82,7 +121,7 @@ fn load_cells(config: &Config, progress: &dyn Progress) -> Result<Loaded> {
     };
     let result = pseudobulk(source.as_ref(), &labels, &params, &tick);
     progress.end();
-    let (bulk, log) = result?;
+    let (bulk, log) = result.map_err(|error| in_file(error, &config.data.path.display().to_string()))?;
     let mut warnings = labels.warnings.clone();
     warnings.extend(log.warnings.clone());
     let mut facts = label_facts(&labels);

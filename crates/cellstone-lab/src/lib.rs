@@ -31,7 +31,7 @@ pub use config::{
     Config, DEFAULT_METRICS, Data, EmbeddingConfig, Method, Metrics, Output, Prep, RawConfig, RawMethod, SplitConfig,
     load_config, parse_config, resolve,
 };
-pub use data::{Loaded, label_cells, load, load_priors, open_cells};
+pub use data::{Loaded, in_file, label_cells, load, load_priors, open_cells, require_label};
 pub use host::{Stopwatch, git_revision, peak_memory, utc_now};
 pub use plan::plan;
 pub use progress::{Progress, Silent};

@@ -1,5 +1,6 @@
 //! Scoring predictions that any other tool wrote: truth and prediction as cell files, one run directory out.
 
+use crate::data::{in_file, require_label};
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::run::{
@@ -7,9 +8,7 @@ use crate::run::{
     metric_rows, score_panel, summarize, undefined_rows,
 };
 use crate::variant::{TOP_CONTROL, Variant, variants};
-use cellstone_core::{
-    Averaging, Context, ContextId, Error, MetricLevel, Pseudobulk, Result, Scale, Seed, Var, Why, quoted,
-};
+use cellstone_core::{Averaging, ContextId, Error, MetricLevel, Pseudobulk, Result, Scale, Seed, Var, Why, quoted};
 use cellstone_io::{OpenOptions, open_source};
 use cellstone_metrics::genes::top_by_control;
 use cellstone_prep::{
@@ -73,6 +72,10 @@ struct Predicted {
 /// As the readers say; if genes differ, or nothing is shared. Perturbations without prediction are rows with status
 /// `error` and make the exit code non-zero.
 pub fn score(config: &ScoreConfig, registry: &Registry, options: &RunOptions<'_>) -> Result<RunOutcome> {
+    // What can be refused without reading anything is refused before a folder is made.
+    for id in &config.metrics {
+        registry.metric(id)?;
+    }
     let text = toml::to_string_pretty(config).map_err(|error| Error::config(error.to_string()))?;
     let hash = hash_text(&text);
     let run_dir = match &options.out {
@@ -82,8 +85,8 @@ pub fn score(config: &ScoreConfig, registry: &Registry, options: &RunOptions<'_>
     let question =
         format!("How near are the predictions of `{}` to `{}`?", config.pred.display(), config.truth.display());
     let mut manifest = base_manifest("score", &question, &hash, options);
-    run_dir.write_config(&text)?;
     run_dir.write_manifest(&manifest)?;
+    run_dir.write_config(&text)?;
     let result = execute(config, registry, options, &run_dir, &mut manifest);
     crate::run::finish(&run_dir, &mut manifest, result)
 }
@@ -116,7 +119,7 @@ fn execute(
         .rows()
         .iter()
         .filter_map(|it| it.condition.perturbation())
-        .flat_map(|it| it.targets())
+        .flat_map(cellstone_core::Perturbation::targets)
         .any(|it| !truth.bulk.var().columns_of(it).is_empty());
     let variants = variants(&metrics, truth.bulk.var().len(), maskable, registry)?;
     let mut notes = side_notes(&truth, maskable);
@@ -182,6 +185,7 @@ fn read_truth(config: &ScoreConfig, progress: &dyn Progress) -> Result<Truth> {
     let (columns, parse) = label_columns(config, true);
     let file = config.truth.display().to_string();
     let labels = CellLabels::from_obs(source.obs(), source.var(), &columns, &parse, &file)?;
+    require_label(source.obs(), &labels.columns.pert, std::slice::from_ref(&config.control), &file)?;
     progress.begin("averaging truth", Some(source.n_obs() as u64), "cells");
     let params = PseudobulkParams {
         averaging: Averaging::Cells,
@@ -192,7 +196,7 @@ fn read_truth(config: &ScoreConfig, progress: &dyn Progress) -> Result<Truth> {
     };
     let result = pseudobulk(source.as_ref(), &labels, &params, &|_| ());
     progress.end();
-    let (bulk, log) = result.context_with(|| format!("`{file}`"))?;
+    let (bulk, log) = result.map_err(|error| in_file(error, &file))?;
     let mut warnings = labels.warnings;
     warnings.extend(log.warnings);
     Ok(Truth { bulk, n_obs: source.n_obs() as u64, warnings })
@@ -302,18 +306,20 @@ fn score_context(
     }
     let pred_control: Option<Array1<f64>> =
         own.filter(|_| config.own_control).map(|at| pred.means.row(at).select(Axis(0), columns));
+    let scorer = panel.scorer(variants)?;
     tables.scores.extend(score_panel(
         &base(&config.name),
         variants,
         &panel,
+        &scorer,
         &predicted,
         pred_control.as_ref().map(|it| it.view()),
     )?);
     let no_change = Array2::from_shape_fn(panel.truth.dim(), |(_, gene)| panel.control[gene]);
-    tables.scores.extend(score_panel(&base("no_change"), variants, &panel, &no_change, None)?);
+    tables.scores.extend(score_panel(&base("no_change"), variants, &panel, &scorer, &no_change, None)?);
     let mean = panel.truth.mean_axis(Axis(0)).expect("invariant: the panel is not empty");
     let mean_truth = Array2::from_shape_fn(panel.truth.dim(), |(_, gene)| mean[gene]);
-    tables.scores.extend(score_panel(&base("mean_truth"), variants, &panel, &mean_truth, None)?);
+    tables.scores.extend(score_panel(&base("mean_truth"), variants, &panel, &scorer, &mean_truth, None)?);
     replicate(variants, bulk, &panel, &rows, control_row, tables)?;
     for method in [config.name.as_str(), "no_change", "mean_truth"] {
         for key in &panel.keys {
@@ -389,7 +395,9 @@ fn replicate(
             tables.halves.insert(key, (halves.n_first[*source], halves.n_second[*source]));
         }
         let first = halves.first.select(Axis(0), &sources);
-        tables.scores.extend(score_panel(&base, variants, &half, &first, Some(halves.first.row(control_row)))?);
+        let scorer = half.scorer(variants)?;
+        let own = Some(halves.first.row(control_row));
+        tables.scores.extend(score_panel(&base, variants, &half, &scorer, &first, own)?);
     }
     tables.scores.extend(undefined_rows(&base, variants, &lost, Why::TooFewCells));
     Ok(())

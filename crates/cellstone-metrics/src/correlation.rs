@@ -153,11 +153,22 @@ pub(crate) fn pearson_of(x: &[f64], y: &[f64], scale_x: f64, scale_y: f64) -> Sc
 
 /// Pearson's r of midranks.
 pub(crate) fn spearman_of(x: &[f64], y: &[f64], scale_x: f64, scale_y: f64) -> Score {
+    spearman_given(x, y, scale_x, scale_y, || std::borrow::Cow::Owned(midranks(y)))
+}
+
+/// [`spearman_of`] where the midranks of `y` may be known.
+pub(crate) fn spearman_given<'a>(
+    x: &[f64],
+    y: &[f64],
+    scale_x: f64,
+    scale_y: f64,
+    ranks_y: impl FnOnce() -> std::borrow::Cow<'a, [f64]>,
+) -> Score {
     // Undefined exactly where Pearson is: ranks of rounding noise would look like signal.
     if let undefined @ Score::Undefined(_) = pearson_of(x, y, scale_x, scale_y) {
         return undefined;
     }
-    pearson_of(&midranks(x), &midranks(y), 0.0, 0.0)
+    pearson_of(&midranks(x), &ranks_y(), 0.0, 0.0)
 }
 
 /// The cosine; `scale` as in [`pearson_of`].

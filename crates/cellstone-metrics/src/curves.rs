@@ -92,7 +92,8 @@ fn curves<O: Fn(&[f64]) -> Vec<usize> + Sync + Send>(
     input: &MetricInput<'_>,
     order_of: impl FnOnce(&Panel<'_>) -> O,
 ) -> Result<Curves> {
-    let panel = Panel::new(input, true)?;
+    let panel = Panel::new(input)?;
+    panel.check_mask()?;
     let ranks = rank_grid(panel.n_genes());
     let order_of = order_of(&panel);
     let rows = map_ordered(panel.n_rows(), |at| {

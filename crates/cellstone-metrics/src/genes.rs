@@ -38,6 +38,15 @@ pub(crate) fn top_by_effect_of(delta: &[f64], k: usize) -> Vec<usize> {
     top(&size, k)
 }
 
+/// Positions of the `k` largest absolute values, largest first; ties by position.
+pub(crate) fn top_ordered(delta: &[f64], k: usize) -> Vec<usize> {
+    let mut chosen = top_by_effect_of(delta, k);
+    let key = |at: usize| if delta[at].is_nan() { f64::NEG_INFINITY } else { delta[at].abs() };
+    // Positions come in ascending order and the sort is stable.
+    chosen.sort_by(|a, b| key(*b).total_cmp(&key(*a)));
+    chosen
+}
+
 /// Positions of the `k` largest values, ascending; ties by position.
 fn top(values: &[f64], k: usize) -> Vec<usize> {
     if k >= values.len() {

@@ -68,5 +68,6 @@ pub(crate) mod source {
     pub(crate) const CELLSIMBENCH: &str = "doi:10.1101/2025.10.20.683304";
     pub(crate) const GEARS: &str = "snap-stanford/GEARS gears/inference.py";
     pub(crate) const PRESAGE: &str = "Genentech PRESAGE src/evaluator.py";
+    pub(crate) const TXPERT: &str = "valence-labs/TxPert gspp/metrics.py";
     pub(crate) const OURS: &str = "cellstone protocol M25";
 }

@@ -19,6 +19,9 @@
 //! # Ok::<(), cellstone_core::Error>(())
 //! ```
 //!
+//! Many metrics of one panel are computed together by a [`Scorer`], which reads every row once and keeps what depends on
+//! the truth alone; [`chance_band`] says what a discrimination metric is worth by chance.
+//!
 //! Every result is the same to the last bit with one thread and with many. A value that does not exist is
 //! [`Score::Undefined`] with a reason, never NaN and never 0.
 //!
@@ -28,6 +31,8 @@
 #![forbid(unsafe_code)]
 
 pub mod ceilings;
+mod clustering;
+mod clustering_silhouette;
 mod correlation;
 pub mod curves;
 mod errors;
@@ -41,10 +46,14 @@ mod per_row;
 mod registry;
 pub mod rescale;
 mod retrieval;
+mod scorer;
 pub mod stats;
 
 pub use cellstone_core::{Score, Why};
+pub use clustering::{ami, ari, nmi};
+pub use clustering_silhouette::{CellDistance, class_distance_sums, silhouette, silhouette_samples};
 pub use correlation::{cosine, pearson, pearson_delta, r2, spearman};
 pub use errors::{l2, mae, mse, rmse, sq_norm, wmse, wmse_weights};
 pub use registry::{builtin, by_id};
-pub use retrieval::{Distance, MatchRank, match_ranks};
+pub use retrieval::{ChanceBand, Distance, MatchRank, match_ranks};
+pub use scorer::{Request, Scorer, chance_band};

@@ -1,21 +1,23 @@
 //! The metrics that look at one condition at a time.
 
-use crate::correlation::{cosine_of, pearson_of, r2_of, spearman_of};
+use crate::correlation::{cosine_of, pearson_of, r2_of, spearman_given};
 use crate::errors::{l2_of, l2_ratio_of, mae_of, mse_of, rmse_of, sq_norm_of, wmse_of};
-use crate::genes::top_by_effect_of;
 use crate::info::{Text, source};
 use crate::input::{Deltas, Panel, Row};
 use cellstone_core::sum::map_ordered;
 use cellstone_core::{CeilingRule, Error, Mask, Metric, MetricInfo, MetricInput, Result, Score, Scores, Why};
 use std::sync::Arc;
 
+/// The value of a metric for one condition.
+type Eval = Box<dyn Fn(&Row<'_, '_>) -> Score + Send + Sync>;
+
 /// One metric of one condition.
-struct PerRow<F> {
+pub(crate) struct PerRow {
     info: MetricInfo,
-    eval: F,
+    pub(crate) eval: Eval,
 }
 
-impl<F: Fn(&Row<'_, '_>) -> Score + Send + Sync> Metric for PerRow<F> {
+impl Metric for PerRow {
     fn info(&self) -> &MetricInfo {
         &self.info
     }
@@ -25,22 +27,27 @@ impl<F: Fn(&Row<'_, '_>) -> Score + Send + Sync> Metric for PerRow<F> {
     }
 
     fn compute(&self, input: &MetricInput<'_>) -> Result<Scores> {
-        let panel = Panel::new(input, true)?;
-        let scores = map_ordered(panel.n_rows(), |at| (self.eval)(&panel.row(at)));
-        match scores.iter().position(|it| *it == Score::Undefined(Why::NotFinite)) {
-            Some(at) => Err(Error::invalid_input(format!(
-                "truth or prediction of `{}` holds a value that is not finite",
-                panel.key(at)
-            ))),
-            None => Ok(Scores::PerPerturbation(scores)),
-        }
+        let panel = Panel::new(input)?;
+        panel.check_mask()?;
+        checked(&panel, map_ordered(panel.n_rows(), |at| (self.eval)(&panel.row(at, None))))
     }
 }
 
-type List = Vec<Arc<dyn Metric>>;
+/// Scores of every condition, or an error that names the first whose values are not finite.
+pub(crate) fn checked(panel: &Panel<'_>, scores: Vec<Score>) -> Result<Scores> {
+    match scores.iter().position(|it| *it == Score::Undefined(Why::NotFinite)) {
+        Some(at) => Err(Error::invalid_input(format!(
+            "truth or prediction of `{}` holds a value that is not finite",
+            panel.key(at)
+        ))),
+        None => Ok(Scores::PerPerturbation(scores)),
+    }
+}
 
-fn entry(info: MetricInfo, eval: impl Fn(&Row<'_, '_>) -> Score + Send + Sync + 'static) -> Arc<dyn Metric> {
-    Arc::new(PerRow { info, eval })
+type List = Vec<Arc<PerRow>>;
+
+fn entry(info: MetricInfo, eval: impl Fn(&Row<'_, '_>) -> Score + Send + Sync + 'static) -> Arc<PerRow> {
+    Arc::new(PerRow { info, eval: Box::new(eval) })
 }
 
 /// Errors of profiles and of deltas.
@@ -50,21 +57,21 @@ pub(crate) fn errors() -> List {
     const SQUARE: &str = "profile units²";
     let mut all: List = vec![
         entry(Text::new("l2", "L2", "√Σ(ŷ−y)²", source::AE).error(UNIT, LinearError), |it| {
-            l2_of(&it.pred(), &it.truth())
+            l2_of(it.pred(), it.truth())
         }),
         entry(
             Text::new("mse", "MSE", "(1/G)Σ(ŷ−y)² (cell-eval 0.8)", source::CELL_EVAL).error(SQUARE, SquaredError),
-            |it| mse_of(&it.pred(), &it.truth()),
+            |it| mse_of(it.pred(), it.truth()),
         ),
         entry(Text::new("rmse", "RMSE", "√((1/G)Σ(ŷ−y)²)", source::PERTURBENCH).error(UNIT, LinearError), |it| {
-            rmse_of(&it.pred(), &it.truth())
+            rmse_of(it.pred(), it.truth())
         }),
         entry(
             Text::new("mae", "MAE", "(1/G)Σ|ŷ−y| (cell-eval 0.8)", source::CELL_EVAL).error(UNIT, LinearError),
-            |it| mae_of(&it.pred(), &it.truth()),
+            |it| mae_of(it.pred(), it.truth()),
         ),
         entry(Text::new("sq_norm", "Squared L2", "Σ(ŷ−y)²", source::PEREGGRN).error(SQUARE, SquaredError), |it| {
-            sq_norm_of(&it.pred(), &it.truth())
+            sq_norm_of(it.pred(), it.truth())
         }),
         entry(
             Text::new(
@@ -75,7 +82,7 @@ pub(crate) fn errors() -> List {
             )
             .error("", LinearError),
             |it| match it.train_mean() {
-                Some(mean) => l2_ratio_of(&it.pred(), &it.truth(), &mean),
+                Some(mean) => l2_ratio_of(it.pred(), it.truth(), mean),
                 None => Score::Undefined(Why::NotGiven),
             },
         ),
@@ -88,7 +95,7 @@ pub(crate) fn errors() -> List {
             )
             .error(SQUARE, SquaredError),
             |it| match it.weights() {
-                Some(weights) => wmse_of(&it.pred(), &it.truth(), &weights),
+                Some(weights) => wmse_of(it.pred(), it.truth(), weights),
                 None => Score::Undefined(Why::NotGiven),
             },
         ),
@@ -108,32 +115,32 @@ fn parity_errors() -> List {
         entry(
             Text::new("mse_delta", "MSE of deltas (own control)", format!("(1/G)Σ(δ̂−δ)², {own}"), source::CELL_EVAL)
                 .error(SQUARE, SquaredError),
-            |it| on(&it.own_deltas(), mse_of),
+            |it| on(it.own_deltas(), mse_of),
         ),
         entry(
             Text::new("mae_delta", "MAE of deltas (own control)", format!("(1/G)Σ|δ̂−δ|, {own}"), source::CELL_EVAL)
                 .error(UNIT, LinearError),
-            |it| on(&it.own_deltas(), mae_of),
+            |it| on(it.own_deltas(), mae_of),
         ),
         entry(
             Text::new("expr_mse", "MSE (cell-eval2)", "(1/G)Σ(ŷ−y)² (cell-eval2 0.20)", source::CELL_EVAL2)
                 .error(SQUARE, SquaredError),
-            |it| mse_of(&it.pred(), &it.truth()),
+            |it| mse_of(it.pred(), it.truth()),
         ),
         entry(
             Text::new("expr_mae", "MAE (cell-eval2)", "(1/G)Σ|ŷ−y| (cell-eval2 0.20)", source::CELL_EVAL2)
                 .error(UNIT, LinearError),
-            |it| mae_of(&it.pred(), &it.truth()),
+            |it| mae_of(it.pred(), it.truth()),
         ),
         entry(
             Text::new("delta_mse", "MSE of deltas", format!("(1/G)Σ(δ̂−δ)², {real}"), source::CELL_EVAL2)
                 .error(SQUARE, SquaredError),
-            |it| on(&it.deltas(), mse_of),
+            |it| on(it.deltas(), mse_of),
         ),
         entry(
             Text::new("delta_mae", "MAE of deltas", format!("(1/G)Σ|δ̂−δ|, {real}"), source::CELL_EVAL2)
                 .error(UNIT, LinearError),
-            |it| on(&it.deltas(), mae_of),
+            |it| on(it.deltas(), mae_of),
         ),
     ]
 }
@@ -144,14 +151,14 @@ pub(crate) fn agreements() -> List {
     let weighted = |it: &Row<'_, '_>| match it.weights() {
         Some(weights) => {
             let d = it.deltas();
-            r2_of(&d.pred, &d.truth, Some(&weights), d.scale_truth)
+            r2_of(&d.pred, &d.truth, Some(weights), d.scale_truth)
         }
         None => Score::Undefined(Why::NotGiven),
     };
     vec![
         entry(
             Text::new("pearson_raw", "Pearson (profiles)", "corr(ŷ, y)", source::AE).agreement(-1.0, Reliability),
-            |it| pearson_of(&it.pred(), &it.truth(), 0.0, 0.0),
+            |it| pearson_of(it.pred(), it.truth(), 0.0, 0.0),
         ),
         // DIVERGES(pearson-delta-control)
         entry(
@@ -162,7 +169,7 @@ pub(crate) fn agreements() -> List {
                 source::CELL_EVAL,
             )
             .agreement(-1.0, Reliability),
-            |it| pearson_deltas(&it.own_deltas()),
+            |it| pearson_deltas(it.own_deltas()),
         ),
         entry(
             Text::new(
@@ -172,7 +179,7 @@ pub(crate) fn agreements() -> List {
                 source::CELL_EVAL2,
             )
             .agreement(-1.0, Reliability),
-            |it| pearson_deltas(&it.deltas()),
+            |it| pearson_deltas(it.deltas()),
         ),
         entry(
             Text::new(
@@ -189,13 +196,13 @@ pub(crate) fn agreements() -> List {
                 .agreement(-1.0, Reliability),
             |it| {
                 let d = it.deltas();
-                spearman_of(&d.pred, &d.truth, d.scale_pred, d.scale_truth)
+                spearman_given(&d.pred, &d.truth, d.scale_pred, d.scale_truth, || it.truth_ranks().into())
             },
         ),
         entry(
             Text::new("cosine_delta", "Cosine delta", "⟨δ̂,δ⟩/(‖δ̂‖‖δ‖), δ = y−y_0", source::PERTURBENCH)
                 .agreement(-1.0, Reliability),
-            |it| cosine_deltas(&it.deltas()),
+            |it| cosine_deltas(it.deltas()),
         ),
         entry(
             Text::new(
@@ -210,7 +217,7 @@ pub(crate) fn agreements() -> List {
         entry(
             Text::new("r2_delta", "R² of deltas", "1 − Σ(δ−δ̂)²/Σ(δ−δ̄)²", source::CELLSIMBENCH)
                 .agreement(f64::NEG_INFINITY, AsIs),
-            |it| r2_deltas(&it.deltas()),
+            |it| r2_deltas(it.deltas()),
         ),
         entry(
             Text::new("weighted_r2_delta", "Weighted R² of deltas", "1 − Σw(δ−δ̂)²/Σw(δ−δ̄_w)²", source::CELLSIMBENCH)
@@ -226,6 +233,29 @@ pub(crate) fn agreements() -> List {
             )
             .agreement(f64::NEG_INFINITY, AsIs),
             |it| from_mean(it, r2_deltas),
+        ),
+        entry(
+            Text::new(
+                "weighted_r2_delta_pert",
+                "Weighted R² from the perturbed mean",
+                "1 − Σw(d−d̂)²/Σw(d−d̄_w)², d = y−O, O = unweighted mean of the train perturbations",
+                source::CELLSIMBENCH,
+            )
+            .agreement(f64::NEG_INFINITY, AsIs),
+            |it| match (it.weights(), it.mean_deltas()) {
+                (Some(weights), Some(d)) => r2_of(&d.pred, &d.truth, Some(weights), d.scale_truth),
+                _ => Score::Undefined(Why::NotGiven),
+            },
+        ),
+        entry(
+            Text::new(
+                "frac_correct_direction",
+                "Share of right directions",
+                "share of genes with sgn(ŷ−y_0) = sgn(y−y_0)",
+                source::GEARS,
+            )
+            .agreement(0.0, AsIs),
+            |it| same_direction(it.deltas()),
         ),
     ]
 }
@@ -243,7 +273,7 @@ pub(crate) fn top_effect() -> List {
                 let formula =
                     format!("{formula} over the {k} genes with the largest |y−y_0| of the truth, ties by position");
                 let text = Text::new(format!("{id}_top{k}"), format!("{name}, top {k}"), formula, source::GEARS);
-                all.push(entry(describe(text), move |it| on_top(&it.deltas(), k, eval)));
+                all.push(entry(describe(text), move |it| on_top(it, k, eval)));
             }
         };
     family("pearson_delta", "Pearson delta", "corr(ŷ−y_0, y−y_0)", |t| t.agreement(-1.0, Reliability), pearson_deltas);
@@ -259,6 +289,15 @@ pub(crate) fn top_effect() -> List {
         |t| t.agreement(0.0, AsIs),
         same_direction,
     );
+    for k in TOP {
+        let formula = format!(
+            "cosine of ŷ−O and y−O over the {k} genes with the largest |y−y_0| of the truth, ties by position, O = unweighted mean of the train perturbations"
+        );
+        let name = format!("Cosine from the perturbed mean, top {k}");
+        let text = Text::new(format!("mean_centred_cosine_top{k}"), name, formula, source::PRESAGE);
+        let eval = move |it: &Row<'_, '_>| from_mean(it, |d| on_top_of(it, d, k, cosine_deltas));
+        all.push(entry(text.agreement(-1.0, Reliability), eval));
+    }
     all
 }
 
@@ -279,6 +318,9 @@ fn r2_deltas(d: &Deltas) -> Score {
 }
 
 fn same_direction(d: &Deltas) -> Score {
+    if d.truth.is_empty() {
+        return Score::Undefined(Why::TooFewGenes);
+    }
     let sign = |it: f64| if it == 0.0 { 0.0 } else { it.signum() };
     let same = d.pred.iter().zip(&d.truth).filter(|(p, t)| sign(**p) == sign(**t)).count();
     if d.pred.iter().chain(&d.truth).all(|it| it.is_finite()) {
@@ -288,19 +330,21 @@ fn same_direction(d: &Deltas) -> Score {
     }
 }
 
-fn from_mean(row: &Row<'_, '_>, f: fn(&Deltas) -> Score) -> Score {
-    match row.train_mean() {
-        Some(mean) => f(&row.deltas_from(&mean, &mean)),
-        None => Score::Undefined(Why::NotGiven),
-    }
+fn from_mean(row: &Row<'_, '_>, f: impl Fn(&Deltas) -> Score) -> Score {
+    row.mean_deltas().map_or(Score::Undefined(Why::NotGiven), f)
 }
 
 /// A metric on the `k` genes with the largest true effect, or on all if there are fewer.
-fn on_top(d: &Deltas, k: usize, f: fn(&Deltas) -> Score) -> Score {
+fn on_top(row: &Row<'_, '_>, k: usize, f: fn(&Deltas) -> Score) -> Score {
+    on_top_of(row, row.deltas(), k, f)
+}
+
+/// [`on_top`] of differences that need not be those from control.
+fn on_top_of(row: &Row<'_, '_>, d: &Deltas, k: usize, f: fn(&Deltas) -> Score) -> Score {
     if d.truth.len() < 3 {
         return Score::Undefined(Why::TooFewGenes);
     }
-    let top = top_by_effect_of(&d.truth, k);
+    let top = row.top(k);
     let pick = |of: &[f64]| -> Vec<f64> { top.iter().map(|at| of[*at]).collect() };
     f(&Deltas { pred: pick(&d.pred), truth: pick(&d.truth), scale_pred: d.scale_pred, scale_truth: d.scale_truth })
 }

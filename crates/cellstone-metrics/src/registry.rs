@@ -1,8 +1,9 @@
 //! The one list of metrics: parsers, help, tables and documentation are made from it.
 
-use crate::{per_row, retrieval};
+use crate::per_row::{self, PerRow};
+use crate::retrieval::{self, Retrieval};
 use cellstone_core::{Error, Metric, Result, nearest};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Every built-in metric, in the order in which lists and reports show them. Ids are stable and unique.
 ///
@@ -17,12 +18,37 @@ use std::sync::Arc;
 /// assert!(ids.iter().any(|it| it == "pds_v2_cosine"));
 /// ```
 pub fn builtin() -> Vec<Arc<dyn Metric>> {
-    let mut all = per_row::errors();
-    all.extend(per_row::agreements());
-    all.extend(retrieval::metrics());
-    all.extend(per_row::top_effect());
-    all
+    LIST.iter().map(Kind::metric).collect()
 }
+
+/// A built-in metric as the crate knows it.
+pub(crate) enum Kind {
+    PerRow(Arc<PerRow>),
+    Retrieval(Arc<Retrieval>),
+}
+
+impl Kind {
+    fn metric(&self) -> Arc<dyn Metric> {
+        match self {
+            Self::PerRow(it) => Arc::<PerRow>::clone(it),
+            Self::Retrieval(it) => Arc::<Retrieval>::clone(it),
+        }
+    }
+
+    /// The built-in metric behind an entry of a registry; `None` for those of others.
+    pub(crate) fn of(metric: &Arc<dyn Metric>) -> Option<&'static Self> {
+        LIST.iter().find(|it| std::ptr::addr_eq(Arc::as_ptr(&it.metric()), Arc::as_ptr(metric)))
+    }
+}
+
+/// Made once, so that an entry of a registry can be known for a built-in metric.
+static LIST: LazyLock<Vec<Kind>> = LazyLock::new(|| {
+    let mut all: Vec<Kind> = per_row::errors().into_iter().map(Kind::PerRow).collect();
+    all.extend(per_row::agreements().into_iter().map(Kind::PerRow));
+    all.extend(retrieval::metrics().into_iter().map(Kind::Retrieval));
+    all.extend(per_row::top_effect().into_iter().map(Kind::PerRow));
+    all
+});
 
 /// The built-in metric of that id.
 ///

@@ -162,6 +162,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped check is printed, never silent")]
     fn asking_for_what_is_not_there_is_a_device_error() {
         if probe().is_empty() {
             assert!(select(DeviceChoice::Wgpu).expect_err("no adapter").is_device());

@@ -26,26 +26,46 @@
 #![forbid(unsafe_code)]
 
 mod condition;
+mod de;
 mod delta;
+mod expression;
+mod fastmath;
 mod group_means;
+mod hvg;
 mod labels;
 mod linalg;
 mod mt19937;
 mod normalize;
 mod pca;
 mod pseudobulk;
+mod qc;
 mod split;
 mod weights;
 
 pub use condition::{ParseOptions, Parsed, parse_condition};
+pub use de::{
+    Adjust, DeGroups, DeMethod, DeParams, DeReference, DeRow, DeTable, DeValues, LfcConvention, SmallGroups,
+    benjamini_hochberg, de, de_stream, normal_two_sided, t_two_sided,
+};
 pub use delta::{delta, lfc};
+pub use expression::Expression;
 pub use group_means::group_means;
+pub use hvg::{
+    CellBatches, DispersionCutoffs, HvgColumn, HvgFlavor, HvgParams, HvgTable, LoessSurface, highly_variable_genes,
+    loess,
+};
 pub use labels::{CellLabels, Group, LabelColumns, UsedColumns};
 pub use linalg::{Real, fix_signs, gram, gram_t, matmul, solve_spd, sym_eig, thin_svd};
 pub use mt19937::NumpyRng;
-pub use normalize::{Normalize, Target, library_sizes, log1p, nonzero_median, normalize_total, source_libraries};
+pub use normalize::{
+    Normalize, Target, library_sizes, log1p, nonzero_median, normalize_log1p, normalize_total, source_libraries,
+};
 pub use pca::{Pca, PcaRoute, SparsePcaParams, pca_dense, pca_sparse, pca_stream};
-pub use pseudobulk::{PseudobulkLog, PseudobulkParams, pseudobulk, pseudobulk_from_means};
+pub use pseudobulk::{PseudobulkLog, PseudobulkParams, pseudobulk, pseudobulk_from_means, split_control};
+pub use qc::{
+    CellFilter, CellQc, Filtered, GeneFilter, GeneQc, GeneSets, QcAccumulator, QcColumn, QcMetrics, QcParams,
+    RuleCount, SetQc, calculate_qc_metrics,
+};
 pub use split::{
     ProtocolInfo, SplitCondition, SplitMeta, SplitParams, make_splits, pool_hash, protocols, read_condition_list,
     split_from_json, split_to_json,

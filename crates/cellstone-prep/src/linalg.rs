@@ -4,6 +4,7 @@
 //! on the shapes alone, each block is computed by one thread, and the decompositions run on the calling thread.
 //! What is not here: PCA (see [`crate::pca_dense`]) and anything on sparse matrices.
 
+use crate::fastmath::clear_vector_state;
 use cellstone_core::{Error, Result};
 use cellstone_lapack as _;
 use faer::linalg::matmul::matmul as faer_matmul;
@@ -110,8 +111,9 @@ pub fn sym_eig(a: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
     }
     // `ndarray-linalg` reads a C-ordered matrix as its transpose.
     let lower = if a.is_standard_layout() { UPLO::Upper } else { UPLO::Lower };
-    let (values, vectors) = a.eigh(lower).map_err(|error| failed("the eigendecomposition", a.dim(), error))?;
-    Ok((values, vectors))
+    let found = a.eigh(lower).map_err(|error| failed("the eigendecomposition", a.dim(), error));
+    clear_vector_state();
+    found
 }
 
 /// The thin singular value decomposition `a = u · diag(s) · vt`, with `k = min(m, n)`.
@@ -128,6 +130,7 @@ pub fn thin_svd(a: &ArrayView2<'_, f64>) -> Result<(Array2<f64>, Array1<f64>, Ar
     }
     let svd =
         a.to_owned().svddc(JobSvd::Some).map_err(|error| failed("the singular value decomposition", (m, n), error))?;
+    clear_vector_state();
     let (Some(u), s, Some(vt)) = svd else {
         return Err(Error::not_converged(format!("the singular value decomposition of {m} × {n} gave no vectors")));
     };
@@ -165,6 +168,7 @@ pub fn solve_spd(a: &Array2<f64>, b: &Array2<f64>) -> Result<Array2<f64>> {
     let half = factor.solve_triangular(UPLO::Lower, Diag::NonUnit, b).map_err(failed)?;
     let upper = factor.t().as_standard_layout().into_owned();
     let x = upper.solve_triangular(UPLO::Upper, Diag::NonUnit, &half).map_err(failed)?;
+    clear_vector_state();
     if x.iter().all(|it| it.is_finite()) {
         return Ok(x);
     }
@@ -257,6 +261,7 @@ fn by_rows<T: Real>(out: &mut Array2<T>, work: impl Fn(usize, MatMut<'_, T>) + S
     all.par_chunks_mut(BLOCK * n).enumerate().for_each(|(task, rows)| {
         let height = rows.len() / n;
         work(task * BLOCK, MatMut::from_row_major_slice_mut(rows, height, n));
+        clear_vector_state();
     });
 }
 
@@ -340,7 +345,7 @@ mod tests {
         assert_eq!((u.dim(), s.len(), vt.dim()), ((20, 12), 12, (12, 12)));
         assert!(((&u * &s).dot(&vt) - &x).iter().all(|it| it.abs() < 1e-12));
         let (u, s, vt) = thin_svd(&x.t()).expect("converges");
-        assert!(((&u * &s).dot(&vt) - &x.t()).iter().all(|it| it.abs() < 1e-12));
+        assert!(((&u * &s).dot(&vt) - x.t()).iter().all(|it| it.abs() < 1e-12));
         let spd = gram_t(&x.view()) + Array2::<f64>::eye(12);
         let (values, vectors) = sym_eig(&spd).expect("converges");
         assert!((vectors.dot(&Array2::from_diag(&values)).dot(&vectors.t()) - &spd).iter().all(|it| it.abs() < 1e-11));

@@ -80,6 +80,12 @@ impl NumpyRng {
         items
     }
 
+    /// Indices of `numpy.random.choice(n, k)`, which draws with replacement; none of nothing.
+    pub fn choice_with_replacement(&mut self, n: usize, k: usize) -> Vec<usize> {
+        let Some(last) = n.checked_sub(1) else { return Vec::new() };
+        (0..k).map(|_| self.interval(last as u32) as usize).collect()
+    }
+
     fn twist(&mut self) {
         for at in 0..N {
             let y = (self.key[at] & 0x8000_0000) | (self.key[(at + 1) % N] & 0x7fff_ffff);

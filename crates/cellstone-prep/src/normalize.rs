@@ -1,5 +1,6 @@
 //! Library-size normalization and `ln(1 + x)`, in memory or one cell at a time inside a stream.
 
+use crate::fastmath::{ln_1p_in_place, scaled_ln_1p_in_place};
 use cellstone_core::{CountSource, Csr, Error, Result, RowBlock, Scale};
 use rayon::prelude::*;
 
@@ -70,8 +71,15 @@ pub fn library_sizes(x: &Csr<f32>) -> Vec<f64> {
     (0..x.shape().0).into_par_iter().map(|row| library_size(x.row(row).1)).collect()
 }
 
+/// Sums in eight lanes, so that no addition waits for the one before; exact for counts in any order.
 pub(crate) fn library_size(values: &[f32]) -> f64 {
-    values.iter().map(|it| f64::from(*it)).sum()
+    let (lanes, rest) = values.as_chunks::<8>();
+    let mut sums = [0.0_f64; 8];
+    for lane in lanes {
+        sums.iter_mut().zip(lane).for_each(|(sum, it)| *sum += f64::from(*it));
+    }
+    let tail: f64 = rest.iter().map(|it| f64::from(*it)).sum();
+    sums.iter().sum::<f64>() + tail
 }
 
 /// Multiplies each row by its factor.
@@ -109,9 +117,31 @@ pub fn normalize_total(x: &mut Csr<f32>, factors: &[f64]) -> Result<()> {
     Ok(())
 }
 
-/// Replaces every value by its natural `ln(1 + x)`.
+/// Replaces every value by its natural `ln(1 + x)`, correctly rounded but for one value in a million.
 pub fn log1p(x: &mut Csr<f32>) {
-    x.data_mut().par_chunks_mut(1 << 14).for_each(|it| it.iter_mut().for_each(|it| *it = it.ln_1p()));
+    x.data_mut().par_chunks_mut(1 << 14).for_each(ln_1p_in_place);
+}
+
+/// Brings every row to the library size `target_sum` and takes `ln(1 + x)`, in one pass; returns the library sizes.
+///
+/// The values are those of [`normalize_total`] with `target_sum / library` followed by [`log1p`], to the last bit.
+/// Rows without counts stay as they are.
+///
+/// # Errors
+/// If the target is not a positive number.
+///
+/// # Examples
+/// ```
+/// use cellstone_core::Csr;
+/// use ndarray::array;
+/// let mut x = Csr::from_dense(&array![[1.0_f32, 3.0], [0.0, 0.0]]);
+/// assert_eq!(cellstone_prep::normalize_log1p(&mut x, 8.0)?, [4.0, 0.0]);
+/// assert_eq!(x.to_dense(), array![[3.0_f32.ln(), 7.0_f32.ln()], [0.0, 0.0]]);
+/// # Ok::<(), cellstone_core::Error>(())
+/// ```
+pub fn normalize_log1p(x: &mut Csr<f32>, target_sum: f64) -> Result<Vec<f64>> {
+    Normalize { target: Target::Sum(target_sum), log1p: true }.check()?;
+    Ok(normalize_rows(x, Some(target_sum), true))
 }
 
 /// The median of the non-zero values; `None` where there is none.
@@ -138,35 +168,24 @@ pub fn source_libraries(source: &dyn CountSource) -> Result<Vec<f64>> {
     Ok(libraries)
 }
 
-/// Whole counts below this share one table of logarithms per cell.
-const TABLE: usize = 64;
-
 /// Normalizes the rows of a block in place and returns their library sizes.
 ///
 /// `target` is `None` to keep the library size. Rows without counts stay as they are.
 pub(crate) fn normalize_block(block: &mut RowBlock, target: Option<f64>, log1p: bool) -> Vec<f64> {
-    map_rows(&mut block.x, |_, values| {
-        let library = library_size(values);
-        let factor = target.map_or(1.0, |it| if library > 0.0 { it / library } else { 0.0 });
-        normalize_row(values, factor, log1p);
-        library
-    })
+    normalize_rows(&mut block.x, target, log1p)
 }
 
-/// `ln(1 + factor · x)` of a cell in f32. Most counts are small whole numbers, so each logarithm is taken once.
-fn normalize_row(values: &mut [f32], factor: f64, log1p: bool) {
-    let of = |value: f32| {
-        let scaled = (f64::from(value) * factor) as f32;
-        if log1p { scaled.ln_1p() } else { scaled }
-    };
-    let mut table = [0.0_f32; TABLE];
-    for (count, slot) in table.iter_mut().enumerate() {
-        *slot = of(count as f32);
-    }
-    for it in values {
-        let whole = *it as usize;
-        *it = if whole < TABLE && whole as f32 == *it { table[whole] } else { of(*it) };
-    }
+pub(crate) fn normalize_rows(x: &mut Csr<f32>, target: Option<f64>, log1p: bool) -> Vec<f64> {
+    map_rows(x, |_, values| {
+        let library = library_size(values);
+        let factor = target.map_or(1.0, |it| if library > 0.0 { it / library } else { 0.0 });
+        if log1p {
+            scaled_ln_1p_in_place(values, factor);
+        } else {
+            values.iter_mut().for_each(|it| *it = (f64::from(*it) * factor) as f32);
+        }
+        library
+    })
 }
 
 /// Calls `work(row, values)` for every row, in parallel, and returns the results in order.

@@ -32,6 +32,7 @@ mod compare;
 pub mod exit;
 mod fmt;
 mod html;
+pub mod qc;
 mod run_dir;
 mod svg;
 mod table;

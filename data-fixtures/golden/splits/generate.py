@@ -85,6 +85,38 @@ def gears_simulation(names, seed):
     }
 
 
+def mode_stage(names, mode):
+    """One stage of the modes that draw with replacement, names in sorted order, on the running stream."""
+    singles = [it for it in names if len(targets(it)) == 1]
+    combos = [it for it in names if len(targets(it)) > 1]
+    universe = np.unique([gene for name in names for gene in targets(name)])
+    known = set(np.random.choice(universe, int(len(singles) * 0.1)).tolist())
+    others = {it: [gene for gene in targets(it) if gene not in known] for it in names}
+    hit = {it for it in names if len(others[it]) < len(targets(it))}
+    out = {it for it in singles if it in hit}
+    dropped = set()
+    if mode in ("combo_seen2", "no_test"):
+        out = set(np.random.choice(combos, int(len(combos) * 0.1)).tolist())
+    elif mode == "single":
+        dropped = {it for it in combos if it in hit}
+    elif mode == "single_only":
+        dropped = set(combos)
+    else:
+        most = {"combo_seen0": 0, "combo_seen1": 1}[mode]
+        out |= {it for it in combos if it in hit and len(others[it]) <= most}
+        dropped = {it for it in combos if it in hit and len(others[it]) > most}
+    return sorted(out), [it for it in names if it not in out and it not in dropped]
+
+
+def gears_modes(names, mode, seed):
+    np.random.seed(seed)
+    test, left = mode_stage(sorted(names), mode)
+    if mode == "no_test":
+        return {"train": sorted(left), "val": test, "test": []}
+    val, left = mode_stage(left, mode)
+    return {"train": sorted(left), "val": val, "test": test}
+
+
 def gene_kfold(genes, seed, k):
     order = np.array(sorted(genes))
     np.random.seed(seed)
@@ -106,6 +138,11 @@ if __name__ == "__main__":
     write(
         "gears_simulation.json",
         {"names": names, "seeds": {s: gears_simulation(names, s) for s in range(1, 6)}},
+    )
+    modes = ("single", "single_only", "combo_seen0", "combo_seen1", "combo_seen2", "no_test")
+    write(
+        "gears_modes.json",
+        {"names": names, "seeds": {s: {m: gears_modes(names, m, s) for m in modes} for s in range(1, 4)}},
     )
     genes = [f"gene{i}" for i in range(37)]
     write("gene_kfold.json", {"genes": genes, "seeds": {s: gene_kfold(genes, s, 5) for s in (0, 42)}})

@@ -17,6 +17,7 @@ import scanpy as sc
 
 warnings.filterwarnings("ignore")
 HERE = pathlib.Path(__file__).resolve().parent
+NARROW = ["int8", "int16", "uint8", "uint16"]
 DATA = HERE.parents[3] / "shared" / "data" / "formats_fixtures"
 
 
@@ -84,7 +85,8 @@ def pandas_files():
         index=["AAC-1", "AAG-1", "AAT-1"],
     )
     frame.to_parquet(HERE / "obs.parquet")
-    frame.assign(small=np.array([1, 2, 3], dtype="int8")).to_parquet(HERE / "narrow.parquet")
+    narrow = {name: np.array([np.iinfo(name).min, 1, np.iinfo(name).max], dtype=name) for name in NARROW}
+    frame.assign(**narrow, gap=pd.array([None, 7, -1], dtype="Int8")).to_parquet(HERE / "narrow.parquet")
     frame.assign(batch=frame["batch"].astype("category")).to_parquet(HERE / "categorical.parquet")
     dense = pd.DataFrame([[1, 0, 2], [0, 3, 0]], index=["c1", "c2"], columns=["g1", "g2", "g3"], dtype="int32")
     dense.to_parquet(HERE / "dense.parquet")

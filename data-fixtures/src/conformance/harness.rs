@@ -75,7 +75,7 @@ pub(super) fn permutation(n: usize) -> Vec<usize> {
         }
         a
     };
-    let stride = (n / 2 + 1..).find(|it| gcd(*it, n) == 1).unwrap_or(1);
+    let stride = (n / 2 + 1..=n + 1).find(|it| gcd(*it, n) == 1).unwrap_or(1);
     (0..n).map(|it| (it * stride + n / 3) % n.max(1)).collect()
 }
 

@@ -267,7 +267,7 @@ impl Suite<'_> {
         for (mask, genes) in
             [(Mask::None, None), (Mask::OwnTargets, None), (Mask::Panel, Some(vec![0, 3, 5, 9, 12, 15, 18, 22]))]
         {
-            let case = Case { mask, genes, ..self.case.clone() };
+            let case = Case { genes, mask, ..self.case.clone() };
             alike(&self.run(&case)?, &self.run(&case.with_genes_permuted(&order))?, 1e-9)?;
         }
         Ok(())

@@ -3,7 +3,10 @@
 use super::{Dispersion, EffectSpec, InteractionSpec, PerturbSeqSpec};
 use cellstone_core::{Error, Result, nearest};
 
-const PRESETS: [(&str, &str, fn() -> PerturbSeqSpec); 5] = [
+/// Name, what it is, how it is made.
+type Preset = (&'static str, &'static str, fn() -> PerturbSeqSpec);
+
+const PRESETS: [Preset; 5] = [
     ("tiny", "400 cells × 60 genes, 6 singles, 4 doubles: for tests", tiny),
     ("demo", "6,000 cells × 600 genes, 40 singles, 60 doubles, buffering dominates", demo),
     ("norman", "84,986 cells × 19,264 genes, control + 99 singles + 124 doubles, about 3,000 genes per cell", norman),

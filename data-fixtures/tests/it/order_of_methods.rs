@@ -56,9 +56,6 @@ fn no_change_is_worse_than_additive_and_additive_than_shrunk() {
         assert!(alpha > 0.5 && alpha < 0.95, "shrinkage {alpha}");
         assert!(additive < 0.8 * no_change, "additive {additive}, no change {no_change}");
         assert!(shrunk < 0.97 * additive, "shrunk {shrunk}, additive {additive}");
-        println!(
-            "seed {seed}: no change {no_change:.3}, additive {additive:.3}, shrunk {shrunk:.3} (alpha {alpha:.3})"
-        );
     }
 }
 

@@ -32,7 +32,10 @@ fn sums(source: &dyn CountSource, keep: impl Fn(usize) -> bool) -> (Vec<f64>, f6
 #[test]
 fn the_simulator_is_a_conforming_source() {
     let source = tiny(|it| it.contexts = vec!["a".into(), "b".into()]).with_block_rows(33);
-    conformance::assert_conforms("PerturbSeq", &conformance::source::check(&source, &Default::default()));
+    conformance::assert_conforms(
+        "PerturbSeq",
+        &conformance::source::check(&source, &conformance::source::Options::default()),
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn a_file_holds_what_was_simulated() {
     let spec = PerturbSeqSpec::preset("tiny").expect("preset");
     let mut seen = Vec::new();
     let data = simulate_to_h5ad(spec.clone(), Seed::new(9), &path, &WriteOptions::default(), &mut |done, of| {
-        seen.push((done, of))
+        seen.push((done, of));
     })
     .expect("written");
     assert_eq!(seen.last(), Some(&(400, 400)));

@@ -1,5 +1,6 @@
 //! `split`, `simulate`, `inspect`.
 
+use super::check_out;
 use super::experiment::write_simulated;
 use crate::cli::{Common, Inspect, Simulate, Split};
 use crate::progress::TerminalProgress;
@@ -7,6 +8,7 @@ use crate::terminal::{out, say};
 use cellstone_core::{Error, Part, Result, Scale};
 use cellstone_fixtures::PerturbSeqSpec;
 use cellstone_io::{OpenOptions, atomic_write, open_source};
+use cellstone_lab::require_label;
 use cellstone_prep::{
     CellLabels, LabelColumns, ParseOptions, SplitCondition, SplitMeta, SplitParams, make_splits, read_condition_list,
     split_to_json,
@@ -16,6 +18,7 @@ use std::io::Write as _;
 
 /// Writes a split.
 pub(super) fn split(args: &Split) -> Result<u8> {
+    let ending = check_out(&args.out, args.force, &["csv", "parquet", "json"])?;
     let conditions = read_conditions(args)?;
     let mut params = SplitParams { variant: args.variant.clone(), ..SplitParams::default() };
     params.k = args.k.unwrap_or(params.k);
@@ -23,22 +26,12 @@ pub(super) fn split(args: &Split) -> Result<u8> {
     let split = splits.get(args.fold).ok_or_else(|| {
         Error::config(format!("--fold {}: the protocol makes {} splits, counted from 0", args.fold, splits.len()))
     })?;
-    if args.out.exists() && !args.force {
-        return Err(Error::config(format!("`{}` exists", args.out.display())).with_hint("--force replaces it"));
-    }
-    let ending = args.out.extension().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     if ending == "json" {
         let text = split_to_json(split, &SplitMeta::default())?;
         return atomic_write(&args.out, args.force, |file| {
             file.write_all(text.as_bytes()).map_err(|error| Error::io(&args.out, error))
         })
         .map(|()| 0);
-    }
-    if !matches!(ending.as_str(), "csv" | "parquet") {
-        return Err(Error::config(format!(
-            "`{}` ends in `{ending}`, expected csv, parquet or json",
-            args.out.display()
-        )));
     }
     let rows: Vec<PartRow> = conditions
         .iter()
@@ -64,7 +57,9 @@ fn read_conditions(args: &Split) -> Result<Vec<SplitCondition>> {
     let columns =
         LabelColumns { pert: args.pert_col.clone(), context: args.context_col.clone(), ..LabelColumns::default() };
     let parse = ParseOptions { control_labels: args.control.clone().into_iter().collect(), ..ParseOptions::default() };
-    let labels = CellLabels::from_obs(source.obs(), source.var(), &columns, &parse, &path.display().to_string())?;
+    let file = path.display().to_string();
+    let labels = CellLabels::from_obs(source.obs(), source.var(), &columns, &parse, &file)?;
+    require_label(source.obs(), &labels.columns.pert, &parse.control_labels, &file)?;
     Ok(labels
         .groups
         .iter()
@@ -74,6 +69,7 @@ fn read_conditions(args: &Split) -> Result<Vec<SplitCondition>> {
 
 /// Writes simulated cells.
 pub(super) fn simulate(common: &Common, args: &Simulate) -> Result<u8> {
+    check_out(&args.out, args.force, &["h5ad"])?;
     let spec = PerturbSeqSpec::preset(&args.preset)?.with_size(args.n_obs, args.n_vars)?;
     let progress = TerminalProgress::new(common);
     write_simulated(&progress, &spec, args.seed, &args.out, args.force)?;

@@ -1,14 +1,14 @@
 //! `normalize`, `pseudobulk`, `pca`: one step each, cells in, a matrix or a table out.
 
-use super::scale_of;
+use super::{check_out, open, scale_of};
 use crate::cli::{Common, MatrixInput, Normalize, Pca, Pseudobulk, ScaleArg};
 use crate::progress::TerminalProgress;
 use crate::terminal::say;
 use cellstone_core::{Averaging, Column, CountSource, Csr, Error, ObsTable, Result, Scale, Seed, Var};
-use cellstone_io::{AnyMatrix, Extras, H5ad, H5adWriter, OpenOptions, Uns, WriteOptions, open_source};
-use cellstone_lab::Progress as _;
+use cellstone_io::{Additions, AnyMatrix, Extras, H5ad, H5adWriter, Uns, WriteOptions, write_annotated};
+use cellstone_lab::{Progress as _, in_file, require_label};
 use cellstone_prep::{
-    CellLabels, LabelColumns, Normalize as Rule, ParseOptions, PseudobulkParams, SparsePcaParams, Target,
+    CellLabels, LabelColumns, Normalize as Rule, ParseOptions, Pca as Components, PseudobulkParams, SparsePcaParams,
     library_sizes, log1p, nonzero_median, normalize_total, pca_stream, source_libraries,
 };
 use cellstone_report::{ColumnData, Table, write_columns};
@@ -17,6 +17,7 @@ use std::path::Path;
 
 /// Brings every cell to the same library size and takes log1p.
 pub(super) fn normalize(common: &Common, args: &Normalize) -> Result<u8> {
+    check_out(&args.out, args.force, &["h5ad"])?;
     let source = open(&args.input, Scale::Counts)?;
     let target = match args.target_sum.as_str() {
         "median" => nonzero_median(&source_libraries(source.as_ref())?).ok_or_else(|| {
@@ -63,16 +64,6 @@ fn scale_block(x: &mut Csr<f32>, target: f64) -> Result<usize> {
     Ok(libraries.iter().filter(|it| **it <= 0.0).count())
 }
 
-fn open(input: &MatrixInput, scale: Scale) -> Result<Box<dyn CountSource>> {
-    let options = OpenOptions {
-        scale,
-        matrix: Some(input.matrix.clone()),
-        genome: input.genome.clone(),
-        ..OpenOptions::default()
-    };
-    open_source(&input.input, &options)
-}
-
 /// The annotation of genes as a table: symbols where the file has them.
 fn var_table(var: &Var) -> Result<ObsTable> {
     let mut table = ObsTable::new(var.ids().to_vec());
@@ -84,6 +75,8 @@ fn var_table(var: &Var) -> Result<ObsTable> {
 
 /// Writes the mean profile of every condition.
 pub(super) fn pseudobulk(common: &Common, args: &Pseudobulk) -> Result<u8> {
+    let matrix = check_out(&args.out, args.force, &["h5ad", "parquet", "csv"])? == "h5ad";
+    let averaging = averaging_of(&args.averaging)?;
     let source = open(&args.input, scale_of(args.scale))?;
     let columns = LabelColumns {
         pert: args.pert_col.clone(),
@@ -94,7 +87,7 @@ pub(super) fn pseudobulk(common: &Common, args: &Pseudobulk) -> Result<u8> {
     let parse = ParseOptions { control_labels: args.control.clone().into_iter().collect(), ..ParseOptions::default() };
     let file = args.input.input.display().to_string();
     let labels = CellLabels::from_obs(source.obs(), source.var(), &columns, &parse, &file)?;
-    let averaging = averaging_of(&args.averaging)?;
+    require_label(source.obs(), &labels.columns.pert, &parse.control_labels, &file)?;
     let normalize = (args.scale == ScaleArg::Counts && averaging != Averaging::Bulk).then(Rule::default);
     let params = PseudobulkParams { averaging, normalize, n_replicates: 0, ..PseudobulkParams::default() };
     let progress = TerminalProgress::new(common);
@@ -105,7 +98,7 @@ pub(super) fn pseudobulk(common: &Common, args: &Pseudobulk) -> Result<u8> {
     };
     let result = cellstone_prep::pseudobulk(source.as_ref(), &labels, &params, &tick);
     progress.end();
-    let (bulk, log) = result?;
+    let (bulk, log) = result.map_err(|error| in_file(error, &file))?;
     for it in labels.warnings.iter().chain(&log.warnings) {
         say(common, &format!("warning: {it}"));
     }
@@ -119,7 +112,7 @@ pub(super) fn pseudobulk(common: &Common, args: &Pseudobulk) -> Result<u8> {
     obs.insert("raw_label", text(&|it| it.raw.clone()))?;
     obs.insert("n_cells", Column::Int(rows.iter().map(|it| Some(it.n_cells as i64)).collect()))?;
     obs.insert("n_batches", Column::Int(rows.iter().map(|it| Some(i64::from(it.n_batches))).collect()))?;
-    if is_matrix(&args.out)? {
+    if matrix {
         let uns = BTreeMap::from([
             ("averaging".to_owned(), Uns::Str(args.averaging.clone())),
             (
@@ -135,7 +128,7 @@ pub(super) fn pseudobulk(common: &Common, args: &Pseudobulk) -> Result<u8> {
         cellstone_io::write_dense(&args.out, &options, &values, &obs, &var_table(bulk.var())?, &extras)?;
         return Ok(0);
     }
-    write_matrix_table(&args.out, args.force, &obs, bulk.var().ids(), &values)
+    write_matrix_table(&args.out, &obs, bulk.var().ids(), &values)
 }
 
 fn averaging_of(text: &str) -> Result<Averaging> {
@@ -151,8 +144,58 @@ fn averaging_of(text: &str) -> Result<Averaging> {
 
 /// Writes principal components of the cells.
 pub(super) fn pca(common: &Common, args: &Pca) -> Result<u8> {
+    let matrix = check_out(&args.out, args.force, &["h5ad", "parquet", "csv"])? == "h5ad";
     let source = open(&args.input, scale_of(args.scale))?;
-    let counts = args.scale == ScaleArg::Counts;
+    let pca = principal_components(
+        common,
+        &args.input,
+        args.scale,
+        source.as_ref(),
+        args.n_comps,
+        args.seed,
+        args.all_genes,
+    )?;
+    if !matrix {
+        let names: Vec<String> = (1..=pca.scores.ncols()).map(|it| format!("PC{it}")).collect();
+        let cells = ObsTable::new(source.obs().index().to_vec());
+        return write_matrix_table(&args.out, &cells, &names, &pca.scores);
+    }
+    let numbers = |it: &ndarray::Array1<f64>| Uns::Array { shape: vec![it.len()], values: it.to_vec() };
+    let group = BTreeMap::from([
+        ("variance".to_owned(), numbers(&pca.explained_variance)),
+        ("variance_ratio".to_owned(), numbers(&pca.explained_variance_ratio)),
+    ]);
+    let mut additions = Additions {
+        obsm: BTreeMap::from([("X_pca".to_owned(), AnyMatrix::Dense(pca.scores))]),
+        uns: BTreeMap::from([("pca".to_owned(), Uns::Group(group))]),
+        ..Additions::default()
+    };
+    // The genes of `raw` are not those of `var`.
+    if args.input.matrix != "raw" {
+        additions.varm.insert("PCs".to_owned(), AnyMatrix::Dense(pca.loadings));
+    }
+    let options = WriteOptions { overwrite: args.force, ..WriteOptions::default() };
+    write_annotated(&args.out, &options, source.as_ref(), &args.input.input, &additions)?;
+    Ok(0)
+}
+
+/// Components of log-normalised values: of the genes that `var["highly_variable"]` marks, where it does, as scanpy has
+/// it; the loadings of the others are 0.
+pub(super) fn principal_components(
+    common: &Common,
+    input: &MatrixInput,
+    scale: ScaleArg,
+    source: &dyn CountSource,
+    n_comps: usize,
+    seed: u64,
+    all_genes: bool,
+) -> Result<Components> {
+    let keep = if all_genes { None } else { marked_genes(input)? };
+    if let Some(keep) = &keep {
+        say(common, &format!("{} highly variable genes are used", keep.len()));
+    }
+    let counts = scale == ScaleArg::Counts;
+    let genes = keep.clone();
     let prepare = move |x: &mut Csr<f32>| {
         if counts {
             let libraries = library_sizes(x);
@@ -162,65 +205,41 @@ pub(super) fn pca(common: &Common, args: &Pca) -> Result<u8> {
                 log1p(x);
             }
         }
+        if let Some(genes) = &genes {
+            *x = x.select_cols(genes);
+        }
     };
     let progress = TerminalProgress::new(common);
     progress.begin("principal components", None, "");
-    let params = SparsePcaParams { seed: Seed::new(args.seed), ..SparsePcaParams::default() };
-    let result = pca_stream(source.as_ref(), &prepare, args.n_comps, &params);
+    let params = SparsePcaParams { seed: Seed::new(seed), ..SparsePcaParams::default() };
+    let result = pca_stream(source, &prepare, n_comps, &params);
     progress.end();
-    let pca = result?;
-    if !is_matrix(&args.out)? {
-        let names: Vec<String> = (1..=pca.scores.ncols()).map(|it| format!("PC{it}")).collect();
-        return write_matrix_table(
-            &args.out,
-            args.force,
-            &ObsTable::new(source.obs().index().to_vec()),
-            &names,
-            &pca.scores,
-        );
+    let mut pca = result?;
+    if let Some(keep) = &keep {
+        let mut loadings = ndarray::Array2::zeros((source.var().len(), pca.loadings.ncols()));
+        for (row, gene) in keep.iter().enumerate() {
+            loadings.row_mut(*gene).assign(&pca.loadings.row(row));
+        }
+        pca.loadings = loadings;
     }
-    let numbers = |it: &ndarray::Array1<f64>| Uns::Array { shape: vec![it.len()], values: it.to_vec() };
-    let group = BTreeMap::from([
-        ("variance".to_owned(), numbers(&pca.explained_variance)),
-        ("variance_ratio".to_owned(), numbers(&pca.explained_variance_ratio)),
-    ]);
-    let extras = Extras {
-        obsm: BTreeMap::from([("X_pca".to_owned(), AnyMatrix::Dense(pca.scores))]),
-        varm: BTreeMap::from([("PCs".to_owned(), AnyMatrix::Dense(pca.loadings))]),
-        uns: BTreeMap::from([("pca".to_owned(), Uns::Group(group))]),
-        ..Extras::default()
-    };
-    let data = cellstone_io::AnnData { x: None, obs: source.obs().clone(), var: var_table(source.var())?, extras };
-    data.write(&args.out, &WriteOptions { overwrite: args.force, ..WriteOptions::default() })?;
-    // Reading back what was written costs little beside computing it, and a broken disk shows here.
-    H5ad::open(&args.out)?.obsm("X_pca")?;
-    Ok(0)
+    Ok(pca)
 }
 
-/// Whether an output is a matrix file (`.h5ad`) or a table.
-fn is_matrix(path: &Path) -> Result<bool> {
-    match path.extension().and_then(|it| it.to_str()) {
-        Some("h5ad") => Ok(true),
-        Some("parquet" | "csv") => Ok(false),
-        other => Err(Error::config(format!(
-            "`{}` ends in `{}`, expected h5ad, parquet or csv",
-            path.display(),
-            other.unwrap_or_default()
-        ))),
+/// Positions of the genes that a file marks as highly variable.
+fn marked_genes(input: &MatrixInput) -> Result<Option<Vec<usize>>> {
+    let h5ad = input.input.extension().is_some_and(|it| it.eq_ignore_ascii_case("h5ad"));
+    if !h5ad || input.matrix == "raw" {
+        return Ok(None);
     }
+    let Some(Column::Bool(marks)) = H5ad::open(&input.input)?.var_table()?.get("highly_variable").cloned() else {
+        return Ok(None);
+    };
+    let keep: Vec<usize> = (0..marks.len()).filter(|it| marks[*it] == Some(true)).collect();
+    Ok((!keep.is_empty()).then_some(keep))
 }
 
 /// Writes annotation and values side by side.
-fn write_matrix_table(
-    path: &Path,
-    force: bool,
-    obs: &ObsTable,
-    names: &[String],
-    values: &ndarray::Array2<f64>,
-) -> Result<u8> {
-    if path.exists() && !force {
-        return Err(Error::config(format!("`{}` exists", path.display())).with_hint("--force replaces it"));
-    }
+fn write_matrix_table(path: &Path, obs: &ObsTable, names: &[String], values: &ndarray::Array2<f64>) -> Result<u8> {
     let mut columns = vec![("obs".to_owned(), ColumnData::Str(obs.index().iter().cloned().map(Some).collect()))];
     for name in obs.names() {
         let column = obs.column(name)?;

@@ -4,16 +4,22 @@ mod ci;
 mod doctor;
 mod experiment;
 mod files;
+mod genes;
+mod graph;
 mod matrix;
+mod qc;
 mod score;
 mod tables;
 
-use crate::cli::{Cli, Command, Common, ScaleArg};
+use crate::cli::{Cli, Command, Common, MatrixInput, ScaleArg};
 use crate::progress::TerminalProgress;
 use crate::terminal::say;
-use cellstone_core::{Result, Scale};
+use cellstone_core::{CountSource, Error, Result, Scale};
+use cellstone_io::{OpenOptions, open_source};
 use cellstone_lab::{RunOptions, RunOutcome};
-use std::path::PathBuf;
+use cellstone_report::{ColumnData, Table, write_columns};
+use matrix::principal_components;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Set by the first Ctrl-C; a run then stops at the next unit and stays resumable.
@@ -33,6 +39,12 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Normalize(it) => matrix::normalize(common, it),
         Command::Pseudobulk(it) => matrix::pseudobulk(common, it),
         Command::Pca(it) => matrix::pca(common, it),
+        Command::Qc(it) => qc::qc(common, it),
+        Command::Hvg(it) => genes::hvg(common, it),
+        Command::Neighbors(it) => graph::neighbors(common, it),
+        Command::Cluster(it) => graph::cluster(common, it),
+        Command::Umap(it) => graph::umap(common, it),
+        Command::De(it) => genes::de(common, it),
         Command::Table(it) => tables::table(it),
         Command::List(it) => tables::list(common, it),
         Command::Report(it) => tables::report(it),
@@ -84,6 +96,29 @@ fn finish_run(common: &Common, outcome: &RunOutcome) -> u8 {
     3
 }
 
+/// Refuses an output before any work: a wrong ending, a file that is there, a folder that is not. Returns the ending.
+fn check_out(path: &Path, force: bool, endings: &[&str]) -> Result<String> {
+    let shown = path.display();
+    let ending = path.extension().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    if !endings.contains(&ending.as_str()) {
+        let wanted = endings.iter().map(|it| format!(".{it}")).collect::<Vec<_>>().join(", ");
+        return Err(Error::config(format!("`{shown}` ends in `{ending}`, expected {wanted}")));
+    }
+    if path.is_dir() {
+        return Err(Error::config(format!("`{shown}` is a folder, expected a file or nothing")));
+    }
+    if path.exists() && !force {
+        return Err(Error::config(format!("`{shown}` exists already and is not overwritten"))
+            .with_hint("choose another path, or pass --force to overwrite"));
+    }
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        return Ok(ending);
+    }
+    Err(Error::config(format!("`{shown}` cannot be written: `{}` is not a folder", folder.display()))
+        .with_hint("make the folder first, or choose another path"))
+}
+
 /// The scale a flag stands for.
 fn scale_of(arg: ScaleArg) -> Scale {
     match arg {
@@ -91,4 +126,21 @@ fn scale_of(arg: ScaleArg) -> Scale {
         ScaleArg::Lognorm => Scale::LogNorm { target_sum: None },
         ScaleArg::Any => Scale::Effect,
     }
+}
+
+/// Opens the cells of a command.
+fn open(input: &MatrixInput, scale: Scale) -> Result<Box<dyn CountSource>> {
+    let options = OpenOptions {
+        scale,
+        matrix: Some(input.matrix.clone()),
+        genome: input.genome.clone(),
+        ..OpenOptions::default()
+    };
+    open_source(&input.input, &options)
+}
+
+/// Writes a table of columns.
+fn save_table(path: &Path, columns: Vec<(String, ColumnData)>) -> Result<u8> {
+    write_columns(path, &Table::new(columns)?)?;
+    Ok(0)
 }

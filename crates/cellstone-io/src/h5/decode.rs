@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn planes_become_elements() {
         for size in [2, 3, 4, 8] {
-            let elements: Vec<u8> = (0..size * 5 + 1).map(|it| it as u8).collect();
+            let elements: Vec<u8> = (0..=(size * 5)).map(|it| it as u8).collect();
             let mut planes: Vec<u8> =
                 (0..size).flat_map(|plane| (0..5).map(move |it| (it * size + plane) as u8)).collect();
             planes.push((size * 5) as u8);

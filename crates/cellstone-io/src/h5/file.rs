@@ -171,9 +171,9 @@ impl H5File {
         let address = reference.get(4..12).ok_or_else(broken)?;
         let address = u64::from_le_bytes(address.try_into().expect("invariant: eight bytes were sliced"));
         let index = u32_at(reference, 12).ok_or_else(broken)?;
-        if !heap.0.contains_key(&address) {
+        if let std::collections::btree_map::Entry::Vacant(e) = heap.0.entry(address) {
             let collection = self.collection(address).ok_or_else(broken)?;
-            heap.0.insert(address, collection);
+            e.insert(collection);
         }
         let object = heap.0[&address].get(&index).ok_or_else(broken)?;
         Ok(String::from_utf8_lossy(object.get(..length).ok_or_else(broken)?).into_owned())

@@ -62,7 +62,7 @@ impl NumType {
             (Kind::Float, 2) => each(bytes, out, big, |it| T::from_f64(f16(u16::from_le_bytes(it)))),
             (Kind::Float, 4) => each(bytes, out, big, |it| T::from_f32(f32::from_le_bytes(it))),
             (Kind::Float, _) => each(bytes, out, big, |it| T::from_f64(f64::from_le_bytes(it))),
-            (Kind::Uint, 1) | (Kind::Bool, 1) => each(bytes, out, big, |it: [u8; 1]| T::from_i64(i64::from(it[0]))),
+            (Kind::Uint | Kind::Bool, 1) => each(bytes, out, big, |it: [u8; 1]| T::from_i64(i64::from(it[0]))),
             (Kind::Uint, 2) => each(bytes, out, big, |it| T::from_i64(i64::from(u16::from_le_bytes(it)))),
             (Kind::Uint, 4) => each(bytes, out, big, |it| T::from_i64(i64::from(u32::from_le_bytes(it)))),
             (Kind::Uint, _) => {

@@ -68,6 +68,7 @@ impl Stored {
         let datatype = dataset.datatype().map_err(wrap)?;
         let ty = NumType::of(&datatype).ok_or_else(|| {
             Error::invalid_input(format!("{label} has elements of type {datatype}, expected numbers"))
+                .with_hint("in Python: convert it with astype(\"float32\") and write the file again")
         })?;
         let shape: Vec<usize> = dataset.shape().map_err(wrap)?.iter().map(|it| *it as usize).collect();
         let filters = dataset.filter_pipeline();
@@ -173,14 +174,13 @@ impl Stored {
 
     /// Every element, in row-major order.
     pub(crate) fn read_all<T: Target>(&self) -> Result<Vec<T>> {
-        match self.shape.first() {
-            Some(n) => self.read_rows(0..*n, &mut Carry::default()),
-            None => {
-                let bytes = self.dataset.read_raw().map_err(|it| corrupt(&self.label, &it.to_string()))?;
-                let mut out = vec![T::default()];
-                self.convert(&bytes, &mut out, 0)?;
-                Ok(out)
-            }
+        if let Some(n) = self.shape.first() {
+            self.read_rows(0..*n, &mut Carry::default())
+        } else {
+            let bytes = self.dataset.read_raw().map_err(|it| corrupt(&self.label, &it.to_string()))?;
+            let mut out = vec![T::default()];
+            self.convert(&bytes, &mut out, 0)?;
+            Ok(out)
         }
     }
 

@@ -1,6 +1,6 @@
 //! A whole file in memory.
 
-use super::write::{Extras, WriteOptions, write_rest};
+use super::write::{Extras, WriteOptions, Written, write_rest};
 use super::{AnyMatrix, H5ad, Matrix, Uns, encode};
 use crate::h5::write::H5Out;
 use cellstone_core::{ObsTable, Result};
@@ -31,7 +31,7 @@ impl AnnData {
             Some(it) => Some((encode::any(&mut out, it)?, it.shape())),
             None => None,
         };
-        write_rest(out, x, &self.obs, &self.var, &self.extras)
+        write_rest(out, x, &Written::default(), &self.obs, &self.var, &self.extras)
     }
 }
 
@@ -41,31 +41,37 @@ impl H5ad {
     /// # Errors
     /// See [`H5ad`].
     pub fn read_all(&self) -> Result<AnnData> {
-        let group = |name: &str| -> Result<BTreeMap<String, AnyMatrix>> {
-            let keys = self.keys(name).into_iter();
-            keys.map(|key| Ok((key.clone(), self.element(&format!("{name}/{key}"))?))).collect()
-        };
-        let raw = match self.has(&Matrix::RawX) {
-            true => Some((self.element(&self.name_of(&Matrix::RawX))?, self.raw_var_table()?)),
-            false => None,
-        };
-        let uns = match self.uns()? {
-            Uns::Group(it) => it,
-            other => BTreeMap::from([("uns".to_owned(), other)]),
+        let raw = if self.has(&Matrix::RawX) {
+            Some((self.element(&self.name_of(&Matrix::RawX))?, self.raw_var_table()?))
+        } else {
+            None
         };
         Ok(AnnData {
             x: if self.has(&Matrix::X) { Some(self.element("X")?) } else { None },
             obs: self.obs()?,
             var: self.var_table()?,
-            extras: Extras {
-                layers: group("layers")?,
-                obsm: group("obsm")?,
-                varm: group("varm")?,
-                obsp: group("obsp")?,
-                varp: group("varp")?,
-                raw,
-                uns,
-            },
+            extras: Extras { layers: self.group("layers")?, raw, ..self.annotation_of_axes()? },
         })
+    }
+
+    /// Everything besides `X`, `obs`, `var`, layers and `raw`: what is small beside them.
+    pub(crate) fn annotation_of_axes(&self) -> Result<Extras> {
+        let uns = match self.uns()? {
+            Uns::Group(it) => it,
+            other => BTreeMap::from([("uns".to_owned(), other)]),
+        };
+        Ok(Extras {
+            obsm: self.group("obsm")?,
+            varm: self.group("varm")?,
+            obsp: self.group("obsp")?,
+            varp: self.group("varp")?,
+            uns,
+            ..Extras::default()
+        })
+    }
+
+    fn group(&self, name: &str) -> Result<BTreeMap<String, AnyMatrix>> {
+        let keys = self.keys(name).into_iter();
+        keys.map(|key| Ok((key.clone(), self.element(&format!("{name}/{key}"))?))).collect()
     }
 }

@@ -4,7 +4,7 @@ use super::legacy::Records;
 use super::table::read_table;
 use crate::h5::{Carry, H5File, Kind, Node, Stored, Target};
 use cellstone_core::{Csc, Csr, Error, ObsTable, Result};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use std::fmt;
 
 /// Which matrix of cells × genes of a file.
@@ -85,6 +85,26 @@ impl AnyMatrix {
             Self::Table(it) => (it.n_rows(), it.names().len()),
         }
     }
+
+    /// The given rows and columns (ascending), all where `None`; a table keeps its columns.
+    #[must_use]
+    pub fn select(&self, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Self {
+        fn dense<T: Clone>(x: &Array2<T>, rows: Option<&[usize]>, columns: Option<&[usize]>) -> Array2<T> {
+            let x = rows.map_or_else(|| x.clone(), |it| x.select(Axis(0), it));
+            columns.map_or_else(|| x.clone(), |it| x.select(Axis(1), it))
+        }
+        let sparse = |x: &Csr<f32>| {
+            let x = rows.map_or_else(|| x.clone(), |it| x.select_rows(it));
+            columns.map_or_else(|| x.clone(), |it| x.select_cols(it))
+        };
+        match self {
+            Self::Dense(it) => Self::Dense(dense(it, rows, columns)),
+            Self::DenseF32(it) => Self::DenseF32(dense(it, rows, columns)),
+            Self::Csr(it) => Self::Csr(sparse(it)),
+            Self::Csc(it) => Self::Csc(sparse(&it.to_csr()).to_csc()),
+            Self::Table(it) => Self::Table(rows.map_or_else(|| it.clone(), |rows| it.select_rows(rows))),
+        }
+    }
 }
 
 /// A matrix found in a file.
@@ -132,7 +152,8 @@ impl Located {
                 )));
             }
         };
-        let shape = ["shape", "h5sparse_shape"].iter().find_map(|it| attrs.get(*it)).and_then(|it| it.to_i64s());
+        let shape =
+            ["shape", "h5sparse_shape"].iter().find_map(|it| attrs.get(*it)).and_then(hdf5_pure::AttrValue::to_i64s);
         let shape = match shape.as_deref() {
             Some([n, m]) if *n >= 0 && *m >= 0 => (*n as usize, *m as usize),
             other => {
@@ -267,8 +288,11 @@ pub(crate) fn read_any(file: &H5File, name: &str) -> Result<AnyMatrix> {
     Located::find(file, name)?.any()
 }
 
+/// For a sparse matrix whose parts do not fit together.
+const REWRITE: &str = "the sparse matrix is damaged or was built wrongly: make it again, for instance from its (row, column, value) triples";
+
 fn check_indptr(indptr: &[usize], lines: usize, n_data: usize, n_indices: usize) -> Result<()> {
-    let wrong = |what: String| Err(Error::invalid_input(what));
+    let wrong = |what: String| Err(Error::invalid_input(what).with_hint(REWRITE));
     if indptr.len() != lines + 1 {
         return wrong(format!("indptr has {} entries, expected {} for {lines} rows", indptr.len(), lines + 1));
     }
@@ -287,7 +311,9 @@ fn check_indptr(indptr: &[usize], lines: usize, n_data: usize, n_indices: usize)
 /// Checks that the indices of one row (or column) are in range and strictly increasing.
 pub(crate) fn check_line(line: usize, name: &str, indices: &[u32], across: usize) -> Result<()> {
     if let Some(it) = indices.iter().find(|it| **it as usize >= across) {
-        return Err(Error::invalid_input(format!("{name} {line} has index {it}, expected below {across}")));
+        return Err(
+            Error::invalid_input(format!("{name} {line} has index {it}, expected below {across}")).with_hint(REWRITE)
+        );
     }
     if let Some(pair) = indices.windows(2).find(|it| it[0] >= it[1]) {
         let what = if pair[0] == pair[1] { "repeated" } else { "unsorted" };

@@ -1,10 +1,12 @@
 //! `.h5ad`: the file of AnnData, versions 0.5 to today.
 
 mod anndata;
+mod annotate;
 mod blocks;
 mod encode;
 mod legacy;
 mod matrix;
+mod rows;
 mod sample;
 mod source;
 mod table;
@@ -12,9 +14,11 @@ mod uns;
 mod write;
 
 pub use anndata::AnnData;
+pub use annotate::{Additions, write_annotated};
 pub use matrix::{AnyMatrix, Matrix, MatrixInfo, MatrixKind};
 pub(crate) use sample::Sample;
 pub use source::H5adSource;
+pub(crate) use source::unlike_scale;
 pub use uns::Uns;
 pub use write::{Extras, H5adWriter, Value, WriteOptions, write_dense};
 
@@ -174,7 +178,15 @@ impl H5ad {
     /// See [`H5ad`]; also if a cell or gene id repeats or the shapes of matrix, obs and var do not fit.
     pub fn source(&self, matrix: Matrix, scale: Scale) -> Result<H5adSource> {
         let var = if matrix == Matrix::RawX { self.raw_var()? } else { self.var()? };
-        H5adSource::new(self.path.display().to_string(), self.locate(&matrix)?, self.obs()?, var, scale)
+        let obs = self.obs()?;
+        if let Some((name, first, second)) = obs.first_duplicate() {
+            return Err(Error::invalid_input(format!(
+                "cell `{name}` of `{}` stands at obs rows {first} and {second}, expected once",
+                self.path.display()
+            ))
+            .with_hint("in Python: adata.obs_names_make_unique()"));
+        }
+        H5adSource::new(self.path.display().to_string(), self.locate(&matrix)?, obs, var, scale)
     }
 
     /// A whole matrix of cells × genes, absent entries of a sparse one as 0.

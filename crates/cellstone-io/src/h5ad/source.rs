@@ -100,6 +100,17 @@ impl CountSource for H5adSource {
     }
 }
 
+/// What to try when values contradict the declared scale and the check itself has no advice.
+pub(crate) fn unlike_scale(error: Error, scale: Scale) -> Error {
+    if !error.hints().is_empty() {
+        return error;
+    }
+    let wanted = if scale == Scale::Counts { "the counts" } else { "values of this scale" };
+    error.with_hint(format!(
+        "`inspect` says what every matrix of the file looks like: point to the one that holds {wanted}, without NaN"
+    ))
+}
+
 /// Blocks being read ahead on a thread.
 struct Ahead {
     blocks: Receiver<Result<Raw>>,
@@ -146,21 +157,20 @@ impl Iterator for Stream<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let ahead = self.ahead.as_ref()?;
-        let block = match ahead.blocks.recv() {
-            Ok(raw) => raw.and_then(|it| self.source.check(it)),
-            Err(_) => {
-                let ended = self.ahead.take().map_or(Ok(()), Ahead::stop);
-                return match ended {
-                    Ok(()) if self.next == self.source.n_obs() => None,
-                    Ok(()) => Some(Err(Error::invalid_input(format!(
-                        "{} ends at cell {}, expected {}",
-                        self.source.located.label,
-                        self.next,
-                        self.source.n_obs()
-                    )))),
-                    Err(error) => Some(Err(error.context(self.source.located.label.clone()))),
-                };
-            }
+        let block = if let Ok(raw) = ahead.blocks.recv() {
+            raw.and_then(|it| self.source.check(it))
+        } else {
+            let ended = self.ahead.take().map_or(Ok(()), Ahead::stop);
+            return match ended {
+                Ok(()) if self.next == self.source.n_obs() => None,
+                Ok(()) => Some(Err(Error::invalid_input(format!(
+                    "{} ends at cell {}, expected {}",
+                    self.source.located.label,
+                    self.next,
+                    self.source.n_obs()
+                )))),
+                Err(error) => Some(Err(error.context(self.source.located.label.clone()))),
+            };
         };
         match &block {
             Ok(it) => self.next = it.start + it.x.shape().0,
@@ -184,7 +194,8 @@ impl H5adSource {
         let x = Csr::new(n, self.located.shape.1, raw.indptr, raw.indices, raw.data)
             .map_err(|error| self.culprit(start, n).err().unwrap_or(error))
             .map_err(|it| it.context(self.located.label.clone()))?;
-        check_values(&x, start, self.scale).map_err(|it| it.context(self.located.label.clone()))?;
+        check_values(&x, start, self.scale)
+            .map_err(|it| unlike_scale(it, self.scale).context(self.located.label.clone()))?;
         Ok(RowBlock { start, x })
     }
 

@@ -38,12 +38,11 @@ fn read_group(file: &H5File, name: &str, attrs: &Attrs) -> Result<(ObsTable, Vec
     };
     let mut skipped = Vec::new();
     for column in order {
-        match read_column(file, name, &column)? {
-            Some(it) => table.insert(&*column, it).map_err(|it| it.context(file.label(name)))?,
-            None => {
-                tracing::warn!("{}: column `{column}` has an encoding that is not read; left out", file.label(name));
-                skipped.push(column);
-            }
+        if let Some(it) = read_column(file, name, &column)? {
+            table.insert(&*column, it).map_err(|it| it.context(file.label(name)))?;
+        } else {
+            tracing::warn!("{}: column `{column}` has an encoding that is not read; left out", file.label(name));
+            skipped.push(column);
         }
     }
     Ok((table, skipped))
@@ -59,7 +58,7 @@ pub(crate) fn read_column(file: &H5File, table: &str, column: &str) -> Result<Op
             match file.node(&categories)? {
                 Some(node @ Node::Dataset(_)) => {
                     let attrs = file.attrs(&categories, &node)?;
-                    let ordered = attrs.get("ordered").and_then(|it| it.as_i64()) == Some(1);
+                    let ordered = attrs.get("ordered").and_then(hdf5_pure::AttrValue::as_i64) == Some(1);
                     categorical(file, &name, &categories, ordered).map(Some)
                 }
                 _ => read_values(file, &name, &it),
@@ -69,7 +68,7 @@ pub(crate) fn read_column(file: &H5File, table: &str, column: &str) -> Result<Op
             let attrs = file.attrs(&name, &node)?;
             match attrs.get("encoding-type").and_then(|it| it.as_str()) {
                 Some("categorical") => {
-                    let ordered = attrs.get("ordered").and_then(|it| it.as_i64()) == Some(1);
+                    let ordered = attrs.get("ordered").and_then(hdf5_pure::AttrValue::as_i64) == Some(1);
                     categorical(file, &format!("{name}/codes"), &format!("{name}/categories"), ordered).map(Some)
                 }
                 Some(it) if it.starts_with("nullable-") => nullable(file, &name).map(Some),

@@ -1,8 +1,9 @@
 //! Writing `.h5ad`: rows as they come, then everything else, in the encodings of AnnData 0.8 and later.
 
-use super::encode::{self, dims, encoded};
-use super::{AnyMatrix, Uns};
-use crate::h5::write::{Attr, Chunks, Elem, H5Out, Links};
+use super::encode::{self, encoded};
+use super::rows::RowsOut;
+use super::{AnyMatrix, MatrixKind, Uns};
+use crate::h5::write::{Attr, H5Out, Links};
 use cellstone_core::{Csr, Error, ObsTable, Result};
 use ndarray::{ArrayBase, Data, Ix2};
 use std::collections::BTreeMap;
@@ -63,10 +64,7 @@ pub struct Extras {
 /// ```
 pub struct H5adWriter {
     out: H5Out,
-    data: Chunks,
-    indices: Chunks,
-    indptr: Vec<i64>,
-    n_vars: usize,
+    x: RowsOut,
 }
 
 impl H5adWriter {
@@ -77,10 +75,7 @@ impl H5adWriter {
     pub fn create(path: impl AsRef<Path>, options: &WriteOptions, n_vars: usize) -> Result<Self> {
         Ok(Self {
             out: H5Out::create(path.as_ref(), options.overwrite, options.gzip_level)?,
-            data: Chunks::new(Elem::F32, 1),
-            indices: Chunks::new(Elem::I32, 1),
-            indptr: vec![0],
-            n_vars,
+            x: RowsOut::new(MatrixKind::Csr, n_vars),
         })
     }
 
@@ -89,24 +84,20 @@ impl H5adWriter {
     /// # Errors
     /// If the block has another number of genes, or writing fails.
     pub fn write_rows(&mut self, rows: &Csr<f32>) -> Result<()> {
-        if rows.shape().1 != self.n_vars {
+        if rows.shape().1 != self.x.n_cols() {
             return Err(Error::invalid_input(format!(
                 "`{}`: a block of rows has {} columns, expected {}",
                 self.out.path().display(),
                 rows.shape().1,
-                self.n_vars
+                self.x.n_cols()
             )));
         }
-        self.data.push_all(&mut self.out, rows.data(), f32::to_le_bytes)?;
-        self.indices.push_all(&mut self.out, rows.indices(), |it| (it as i32).to_le_bytes())?;
-        let base = self.indptr[self.indptr.len() - 1];
-        self.indptr.extend(rows.indptr()[1..].iter().map(|it| base + *it as i64));
-        Ok(())
+        self.x.push(&mut self.out, rows)
     }
 
     /// Number of cells appended so far.
     pub fn n_rows(&self) -> usize {
-        self.indptr.len() - 1
+        self.x.n_rows()
     }
 
     /// Writes the annotation and gives the file its name.
@@ -114,18 +105,8 @@ impl H5adWriter {
     /// # Errors
     /// Names the element whose shape does not fit, or the path if writing fails.
     pub fn finish(mut self, obs: &ObsTable, var: &ObsTable, extras: &Extras) -> Result<()> {
-        let n = self.n_rows();
-        let nnz = self.indptr[n] as usize;
-        let out = &mut self.out;
-        let links = vec![
-            ("data".to_owned(), self.data.finish(out, &[nnz], &[])?),
-            ("indices".to_owned(), self.indices.finish(out, &[nnz], &[])?),
-            ("indptr".to_owned(), encode::indptr(out, &self.indptr)?),
-        ];
-        let mut attrs = encoded("csr_matrix", "0.1.0");
-        attrs.push(("shape", dims((n, self.n_vars))));
-        let x = out.group(&links, &attrs)?;
-        write_rest(self.out, Some((x, (n, self.n_vars))), obs, var, extras)
+        let x = self.x.finish(&mut self.out)?;
+        write_rest(self.out, Some(x), &Written::default(), obs, var, extras)
     }
 }
 
@@ -169,13 +150,23 @@ pub fn write_dense<T: Value, S: Data<Elem = T>>(
 ) -> Result<()> {
     let mut out = H5Out::create(path.as_ref(), options.overwrite, options.gzip_level)?;
     let address = encode::dense(&mut out, x)?;
-    write_rest(out, Some((address, x.dim())), obs, var, extras)
+    write_rest(out, Some((address, x.dim())), &Written::default(), obs, var, extras)
 }
 
-/// Writes everything but `X`, whose address and shape are given, and closes the file.
+/// Large elements that stand in the file already.
+#[derive(Default)]
+pub(crate) struct Written {
+    /// Layers of the shape of `X`.
+    pub(crate) layers: Links,
+    /// `raw.X`, and `raw.var`.
+    pub(crate) raw: Option<(u64, ObsTable)>,
+}
+
+/// Writes everything but `X` and what is written already, and closes the file.
 pub(crate) fn write_rest(
     mut out: H5Out,
     x: Option<(u64, (usize, usize))>,
+    written: &Written,
     obs: &ObsTable,
     var: &ObsTable,
     extras: &Extras,
@@ -203,15 +194,19 @@ pub(crate) fn write_rest(
         ("varp", &extras.varp),
     ];
     for (name, members) in groups {
-        let mut inner = Links::new();
+        let mut inner = if name == "layers" { written.layers.clone() } else { Links::new() };
         for (key, value) in members {
             inner.push((key.clone(), encode::any(out_ref, value)?));
         }
         links.push((name.to_owned(), out_ref.group(&inner, &encoded("dict", "0.1.0"))?));
     }
-    if let Some((x, var)) = &extras.raw {
+    let raw = match (&extras.raw, &written.raw) {
+        (Some((x, var)), _) => Some((encode::any(out_ref, x)?, var)),
+        (None, written) => written.as_ref().map(|it| (it.0, &it.1)),
+    };
+    if let Some((x, var)) = raw {
         let inner = vec![
-            ("X".to_owned(), encode::any(out_ref, x)?),
+            ("X".to_owned(), x),
             ("var".to_owned(), encode::table(out_ref, var)?),
             ("varm".to_owned(), out_ref.group(&Links::new(), &encoded("dict", "0.1.0"))?),
         ];

@@ -1,5 +1,6 @@
 //! Integration tests: every reader against real files, golden files and round trips.
 
+mod annotate;
 mod common;
 mod delim;
 mod h5ad_bad;

@@ -60,7 +60,9 @@ pub fn parse_config(text: &str, overrides: &[String]) -> Result<RawConfig> {
 }
 
 fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).filter(|it| !it.is_empty()).collect::<Vec<_>>().join("; ")
+    // Lines of a drawing (the gutter, the caret) say nothing outside a terminal of their own.
+    let drawn = |it: &&str| it.trim_start_matches('|').trim().trim_start_matches('^').is_empty();
+    text.lines().map(str::trim).filter(|it| !drawn(it)).collect::<Vec<_>>().join("; ")
 }
 
 /// The nearest of the expected keys to the unknown one, from serde's message.

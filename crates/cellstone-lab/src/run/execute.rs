@@ -56,12 +56,13 @@ pub fn run(config: &Config, registry: &Registry, options: &RunOptions<'_>) -> Re
     let hash = hash_text(&text);
     let run_dir = open_run(config, &hash, options)?;
     let mut manifest = base_manifest(&config.id, &config.question, &hash, options);
-    manifest.seeds = config.seeds.clone();
+    manifest.seeds.clone_from(&config.seeds);
     if let (true, Ok(old)) = (options.resume, run_dir.manifest()) {
         manifest.started = old.started;
     }
-    run_dir.write_config(&text)?;
+    // The manifest first: from here on, a killed run is visibly incomplete.
     run_dir.write_manifest(&manifest)?;
+    run_dir.write_config(&text)?;
     let result = execute(config, registry, options, &run_dir, &mut manifest);
     finish(&run_dir, &mut manifest, result)
 }
@@ -90,7 +91,9 @@ pub(crate) fn finish(run_dir: &RunDir, manifest: &mut Manifest, result: Result<R
 }
 
 fn open_run(config: &Config, hash: &str, options: &RunOptions<'_>) -> Result<RunDir> {
-    if options.resume {
+    // A run that was killed before it had a manifest has nothing to resume: it begins.
+    let unstarted = options.out.as_ref().is_some_and(|it| it.is_dir() && RunDir::is_unstarted(it));
+    if options.resume && !unstarted {
         let found = match &options.out {
             Some(dir) => Some(dir.clone()),
             None => newest_incomplete(&PathBuf::from("runs").join(&config.id), &hash[..8]),
@@ -286,7 +289,7 @@ fn maskable(bulk: &Pseudobulk) -> bool {
     bulk.rows()
         .iter()
         .filter_map(|it| it.condition.perturbation())
-        .flat_map(|it| it.targets())
+        .flat_map(cellstone_core::Perturbation::targets)
         .any(|it| !bulk.var().columns_of(it).is_empty())
 }
 
@@ -302,7 +305,7 @@ fn distinct(tables: &UnitTables) -> BTreeMap<String, usize> {
 ///
 /// # Errors
 /// As the protocol says.
-pub fn config_splits(config: &Config, bulk: &Pseudobulk) -> Result<Vec<Split>> {
+pub(crate) fn config_splits(config: &Config, bulk: &Pseudobulk) -> Result<Vec<Split>> {
     let conditions: Vec<SplitCondition> = bulk
         .rows()
         .iter()
@@ -334,13 +337,12 @@ fn run_units(
                     Error::new(ErrorKind::Cancelled, "stopped on request").with_hint("--resume goes on from here")
                 );
             }
-            let tables = match load_unit(run_dir, &split.name)? {
-                Some(done) => done,
-                None => {
-                    let tables = run_unit(bundle, split, at)?;
-                    save_unit(run_dir, &split.name, &tables)?;
-                    tables
-                }
+            let tables = if let Some(done) = load_unit(run_dir, &split.name)? {
+                done
+            } else {
+                let tables = run_unit(bundle, split, at)?;
+                save_unit(run_dir, &split.name, &tables)?;
+                tables
             };
             units.push(tables);
             options.progress.advance(1);

@@ -1,6 +1,7 @@
 //! Running an experiment: inputs, units, summary, report, each kept so that a killed run can go on.
 
 mod execute;
+mod resampling;
 mod state;
 mod summary;
 mod unit;

@@ -4,7 +4,7 @@ use super::unit::UnitTables;
 use cellstone_core::{Error, Result};
 use cellstone_report::{RunDir, read_table, write_table};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn unit_dir(run: &RunDir, unit: &str) -> PathBuf {
     run.path().join("state").join("units").join(unit)
@@ -14,7 +14,7 @@ fn stage(unit: &str) -> String {
     format!("unit-{unit}")
 }
 
-/// Keeps the tables of a unit; the marker comes last, so that a half-written unit is done again.
+/// Keeps the tables of a unit; the marker, which names files from `tables/`, comes last, so that a half-written unit is done again.
 ///
 /// # Errors
 /// If the folder cannot be written.
@@ -28,11 +28,13 @@ pub(crate) fn save_unit(run: &RunDir, unit: &str, tables: &UnitTables) -> Result
         write_table(&dir, "predictions", &tables.predictions)?,
         write_table(&dir, "curve_sums", &tables.curves)?,
     ];
-    let hashes: BTreeMap<String, String> = written
-        .into_iter()
-        .map(|it| (it.path.strip_prefix(run.path()).unwrap_or(&it.path).display().to_string(), it.sha256))
-        .collect();
+    let hashes: BTreeMap<String, String> =
+        written.into_iter().map(|it| (format!("../state/units/{unit}/{}", file_name(&it.path)), it.sha256)).collect();
     run.mark_stage(&stage(unit), &hashes)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The tables of a unit that was finished before, if it was.

@@ -1,15 +1,15 @@
 //! From scores to what the report says: means with intervals, floors, ceilings, paired differences, ranks.
 
+use super::resampling::{Clusters, Pair, Resampled, Resampling};
 use super::unit::{CurveSum, REPLICATE};
 use crate::config::Metrics;
 use crate::variant::Variant;
 use cellstone_core::{CeilingRule, Direction, MetricLevel, Score, Seed, sum};
 use cellstone_metrics::ceilings::ceiling_from_halves;
 use cellstone_metrics::rescale::{drf, gap_closed};
-use cellstone_metrics::stats::{PairedParams, bootstrap_ci, friedman, holm, mean_ranks, nemenyi_cd, paired, quantile};
+use cellstone_metrics::stats::{friedman, holm, mean_ranks, nemenyi_cd, quantile};
 use cellstone_report::schema::{CoverageRow, CurveRow, PairRow, RankRow, ScoreRow, SummaryRow};
 use ndarray::Array2;
-use rand::RngExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The summary tables of a run.
@@ -119,6 +119,8 @@ fn summarize_metric<'a>(
     let mut tables = SummaryTables::default();
     let info = variant.metric.info();
     let seed = Seed::new(0).derive("summary").derive(context).derive(&variant.id);
+    // Where every method predicts everything by itself, the common set is the full one and is not drawn again.
+    let mut last: Option<(Vec<Clusters>, Option<Clusters>, Resampled)> = None;
     for set in ["full", "common"] {
         let in_set = |split: &str, perturbation: &str| {
             set == "full"
@@ -134,18 +136,32 @@ fn summarize_metric<'a>(
         let floor = floor_at.map(|at| &clusters[at]);
         let ceiling = ceiling_clusters(input, index, context, variant, &in_set);
         let ranks = rank_rows(input, set, context, variant, &clusters);
+        let gaps: Vec<Option<f64>> =
+            clusters.iter().map(|it| GapInput::new(it, floor?, ceiling.as_ref()?).closed()).collect();
+        let resampled = match last.take() {
+            Some((old, old_ceiling, it)) if old == clusters && old_ceiling == ceiling => it,
+            _ => Resampling {
+                methods: &clusters,
+                floor: floor_at,
+                ceiling: ceiling.as_ref(),
+                with_gap: &gaps.iter().map(Option::is_some).collect::<Vec<_>>(),
+                reference: (input.methods.iter().position(|it| *it == input.metrics.reference))
+                    .filter(|_| info.level == MetricLevel::Perturbation),
+                sign: if info.direction == Direction::LowerIsBetter { 1.0 } else { -1.0 },
+                draws: input.metrics.draws,
+                flips: input.metrics.flips,
+                seed,
+            }
+            .run(),
+        };
         for (at, method) in input.methods.iter().enumerate() {
             let values = index.get(context, &variant.id, method);
-            let mut row = summary_row(input, set, context, method, variant, values, &clusters[at], &in_set, seed);
-            row.floor = floor.and_then(|it| mean(it));
+            let mut row = summary_row(input, set, context, method, variant, values, &clusters[at], &in_set);
+            (row.ci_lo, row.ci_hi) = resampled.means[at].unzip();
+            row.floor = floor.and_then(mean);
             row.ceiling = ceiling.as_ref().and_then(mean);
-            if let (Some(floor), Some(ceiling)) = (floor, &ceiling) {
-                let gap = GapInput::new(&clusters[at], floor, ceiling);
-                row.gap_closed = gap.closed();
-                if row.gap_closed.is_some() {
-                    (row.gap_lo, row.gap_hi) = gap.interval(input.metrics.draws, seed.derive("gap")).unzip();
-                }
-            }
+            row.gap_closed = gaps[at];
+            (row.gap_lo, row.gap_hi) = resampled.gaps[at].unzip();
             row.drf = raw_replicate(index, context, variant, &in_set)
                 .and_then(|it| dynamic_range(&it, floor, info.best, info.direction));
             row.mean_rank = ranks.iter().find(|it| it.method == *method).map(|it| it.mean_rank);
@@ -155,8 +171,9 @@ fn summarize_metric<'a>(
             tables.ranks.extend(ranks);
         }
         if info.level == MetricLevel::Perturbation {
-            tables.pairs.extend(pair_rows(input, set, context, variant, &clusters, seed));
+            tables.pairs.extend(pair_rows(input, set, context, variant, &resampled));
         }
+        last = Some((clusters, ceiling, resampled));
     }
     tables
 }
@@ -225,27 +242,6 @@ impl GapInput {
         let se = if n > 1.0 { (sum::ordered_sum(&squares) / (n - 1.0) / n).sqrt() } else { 0.0 };
         gap_closed(sum::mean(&self.column(0))?, sum::mean(&self.column(1))?, sum::mean(&self.column(2))?, se).value()
     }
-
-    /// Percentile interval over resampled perturbations; draws without room between floor and ceiling are left out.
-    fn interval(&self, draws: usize, seed: Seed) -> Option<(f64, f64)> {
-        let n = self.0.len();
-        let mut rng = seed.rng();
-        let mut values = Vec::with_capacity(draws);
-        for _ in 0..draws {
-            let mut sums = [0.0; 3];
-            for _ in 0..n {
-                let row = self.0[rng.random_range(0..n)];
-                for (sum, value) in sums.iter_mut().zip(row) {
-                    *sum += value;
-                }
-            }
-            let room = sums[1] - sums[2];
-            if room != 0.0 {
-                values.push((sums[1] - sums[0]) / room);
-            }
-        }
-        Some((quantile(&values, 0.025)?, quantile(&values, 0.975)?))
-    }
 }
 
 /// Median over perturbations of the dynamic-range fraction; `None` where nothing is defined.
@@ -271,12 +267,9 @@ fn summary_row(
     values: Option<&Values>,
     clusters: &BTreeMap<String, f64>,
     in_set: &dyn Fn(&str, &str) -> bool,
-    seed: Seed,
 ) -> SummaryRow {
     let in_rows = || values.into_iter().flatten().filter(|((split, perturbation), _)| in_set(split, perturbation));
     let per_cluster: Vec<f64> = clusters.values().copied().collect();
-    let interval =
-        (per_cluster.len() > 1).then(|| bootstrap_ci(&per_cluster, input.metrics.draws, seed.derive("mean"))).flatten();
     let native = input.coverage.iter().filter(|it| it.method == method && it.context == context && it.native);
     SummaryRow {
         set: set.to_owned(),
@@ -287,8 +280,6 @@ fn summary_row(
         median: quantile(&per_cluster, 0.5),
         q10: quantile(&per_cluster, 0.1),
         q90: quantile(&per_cluster, 0.9),
-        ci_lo: interval.map(|it| it.0),
-        ci_hi: interval.map(|it| it.1),
         n_defined: in_rows().filter(|(_, it)| it.is_some()).count() as i64,
         n_total: in_rows().count() as i64,
         n_native: native.filter(|it| in_set(&it.split, &it.perturbation)).count() as i64,
@@ -301,36 +292,28 @@ fn pair_rows(
     set: &str,
     context: &str,
     variant: &Variant,
-    clusters: &[BTreeMap<String, f64>],
-    seed: Seed,
+    resampled: &Resampled,
 ) -> Vec<PairRow> {
     let reference = &input.metrics.reference;
     let Some(reference_at) = input.methods.iter().position(|it| it == reference) else { return Vec::new() };
-    let base = &clusters[reference_at];
-    let numbers: BTreeMap<&String, u32> = base.keys().zip(0..).collect();
-    let params = PairedParams { draws: input.metrics.draws, flips: input.metrics.flips, seed: seed.derive("paired") };
     // A win is a negative difference of an error, a positive one of an agreement.
     let sign = if variant.metric.info().direction == Direction::LowerIsBetter { 1.0 } else { -1.0 };
     let mut rows = Vec::new();
     for (at, method) in input.methods.iter().enumerate().filter(|(at, _)| *at != reference_at) {
-        let diffs: Vec<(u32, f64)> = clusters[at]
-            .iter()
-            .filter_map(|(key, value)| base.get(key).map(|b| (numbers[key], sign * (value - b))))
-            .collect();
         let mut row = PairRow {
             set: set.to_owned(),
             context: context.to_owned(),
             metric: variant.id.clone(),
             method: method.clone(),
             reference: reference.clone(),
-            n_clusters: diffs.len() as i64,
+            n_clusters: resampled.n_shared[at] as i64,
             ..PairRow::default()
         };
-        if let Some(it) = paired(&diffs, &params).filter(|_| diffs.len() > 1) {
-            row.diff = Some(sign * it.mean);
-            let (lo, hi) = if sign > 0.0 { (it.ci_lo, it.ci_hi) } else { (-it.ci_hi, -it.ci_lo) };
-            (row.ci_lo, row.ci_hi, row.p_raw) = (Some(lo), Some(hi), Some(it.p));
-            (row.win_share, row.win_lo, row.win_hi) = (Some(it.win_share), Some(it.win_lo), Some(it.win_hi));
+        if let Some(Pair { mean, interval: (lo, hi), p, win_share, win }) = resampled.pairs[at] {
+            row.diff = Some(sign * mean);
+            let (lo, hi) = if sign > 0.0 { (lo, hi) } else { (-hi, -lo) };
+            (row.ci_lo, row.ci_hi, row.p_raw) = (Some(lo), Some(hi), Some(p));
+            (row.win_share, row.win_lo, row.win_hi) = (Some(win_share), Some(win.0), Some(win.1));
         }
         rows.push(row);
     }
@@ -400,14 +383,14 @@ fn verdicts(pairs: &mut [PairRow], variants: &[Variant]) {
         let masked = sign.get(&key(it, "full", &format!("{}_self", it.metric))).copied().flatten();
         let mask_agrees = masked.is_none() || masked == own;
         let significant = it.p_holm.is_some_and(|p| p < 0.05);
-        it.verdict = match own {
+        let verdict = match own {
             _ if it.p_raw.is_none() => "not tested",
             Some(side @ (Clear::Negative | Clear::Positive)) if significant && common_agrees && mask_agrees => {
                 if (side == Clear::Negative) == lower { "better" } else { "worse" }
             }
             _ => "no difference shown",
-        }
-        .to_owned();
+        };
+        verdict.clone_into(&mut it.verdict);
     }
 }
 

@@ -9,8 +9,9 @@ use cellstone_core::{
 };
 use cellstone_metrics::curves::{strat_de, strat_expr};
 use cellstone_metrics::genes::top_by_control;
+use cellstone_metrics::{Request, Scorer};
 use cellstone_report::schema::{CoverageRow, FitRow, PredictionRow, ScoreRow};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 /// The name under which one half of the cells, predicting the other, stands in the tables.
 pub const REPLICATE: &str = "replicate";
@@ -97,7 +98,8 @@ pub(crate) struct Panel {
 /// If a method cannot be fitted at all. A prediction that is not finite is a row with status `error`.
 pub fn run_unit(bundle: &Bundle<'_>, split: &Split, replicate: usize) -> Result<UnitTables> {
     let (train, query, truth) = views(bundle.bulk, split, &bundle.config.split.scored)?;
-    let panels = panels(bundle, &train, &truth)?;
+    let panels = panels(bundle, &train, &truth);
+    let scorers: Vec<Scorer<'_>> = panels.iter().map(|it| it.scorer(bundle.variants)).collect::<Result<_>>()?;
     let methods = &bundle.config.method;
     let results = sum::map_ordered(methods.len(), |at| {
         let method = &methods[at];
@@ -124,8 +126,8 @@ pub fn run_unit(bundle: &Bundle<'_>, split: &Split, replicate: usize) -> Result<
                     bundle.bulk.var().len()
                 )));
             }
-            for panel in &panels {
-                tables.append(measure(bundle, split, &method.label, panel, &prediction)?);
+            for (panel, scorer) in panels.iter().zip(&scorers) {
+                tables.append(measure(bundle, split, &method.label, panel, scorer, &prediction)?);
             }
             Ok(tables)
         };
@@ -141,7 +143,7 @@ pub fn run_unit(bundle: &Bundle<'_>, split: &Split, replicate: usize) -> Result<
     Ok(tables)
 }
 
-fn panels(bundle: &Bundle<'_>, train: &TrainView, truth: &TruthView) -> Result<Vec<Panel>> {
+fn panels(bundle: &Bundle<'_>, train: &TrainView, truth: &TruthView) -> Vec<Panel> {
     let controls = train.controls();
     let mut out = Vec::new();
     for (at, context) in controls.contexts.iter().enumerate() {
@@ -168,7 +170,7 @@ fn panels(bundle: &Bundle<'_>, train: &TrainView, truth: &TruthView) -> Result<V
             rows,
         });
     }
-    Ok(out)
+    out
 }
 
 /// The columns of every target, each once, ascending.
@@ -185,6 +187,7 @@ fn measure(
     split: &Split,
     label: &str,
     panel: &Panel,
+    scorer: &Scorer<'_>,
     prediction: &Prediction,
 ) -> Result<UnitTables> {
     let mut tables = UnitTables::default();
@@ -222,7 +225,7 @@ fn measure(
             });
         }
     }
-    tables.scores = score_panel(&base, bundle.variants, panel, &pred, None)?;
+    tables.scores = score_panel(&base, bundle.variants, panel, scorer, &pred, None)?;
     if pred.iter().all(|it| it.is_finite()) {
         tables.curves = curve_sums(label, panel, &pred)?;
     }
@@ -263,39 +266,71 @@ pub(crate) enum Outcome {
     Error(String),
 }
 
-/// Scores predictions of one panel; rows that are not finite become errors and leave the panel.
+impl Panel {
+    /// Everything that depends on the truth alone, computed once for all methods.
+    ///
+    /// # Errors
+    /// If the truth holds a value that is not finite.
+    pub(crate) fn scorer(&self, variants: &[Variant]) -> Result<Scorer<'_>> {
+        // A panel without a measured target has nothing to leave out.
+        let nothing_to_mask = self.targets.iter().all(Vec::is_empty);
+        let request = |variant: &Variant| Request {
+            metric: variant.metric.clone(),
+            genes: variant.top_control.then_some(self.top_control.as_slice()),
+            mask: if nothing_to_mask { Mask::None } else { variant.mask },
+        };
+        let input = MetricInput {
+            truth: self.truth.view(),
+            pred: self.truth.view(),
+            control: self.control.view(),
+            pred_control: None,
+            train_mean: self.train_mean.as_ref().map(|it| it.view()),
+            train_profiles: self.train_profiles.as_ref().map(|it| it.view()),
+            weights: self.weights.as_ref().map(|it| it.view()),
+            targets: &self.targets,
+            keys: &self.keys,
+            genes: None,
+            mask: Mask::None,
+        };
+        Scorer::new(&input, variants.iter().map(request).collect())
+    }
+
+    /// The given conditions alone.
+    fn with_rows(&self, rows: &[usize]) -> Self {
+        Self {
+            context: self.context.clone(),
+            rows: rows.iter().map(|it| self.rows[*it]).collect(),
+            keys: rows.iter().map(|it| self.keys[*it].clone()).collect(),
+            targets: rows.iter().map(|it| self.targets[*it].clone()).collect(),
+            truth: self.truth.select(Axis(0), rows),
+            control: self.control.clone(),
+            train_mean: self.train_mean.clone(),
+            train_profiles: self.train_profiles.clone(),
+            weights: self.weights.as_ref().map(|it| it.select(Axis(0), rows)),
+            top_control: self.top_control.clone(),
+        }
+    }
+}
+
+/// Scores predictions of one panel by its scorer; rows that are not finite become errors and leave the panel.
 pub(crate) fn score_panel(
     base: &RowBase<'_>,
     variants: &[Variant],
     panel: &Panel,
+    scorer: &Scorer<'_>,
     pred: &Array2<f64>,
     pred_control: Option<ArrayView1<'_, f64>>,
 ) -> Result<Vec<ScoreRow>> {
     let good: Vec<usize> = (0..pred.nrows()).filter(|it| pred.row(*it).iter().all(|v| v.is_finite())).collect();
-    let keep_all = good.len() == pred.nrows();
-    let pick = |it: ArrayView2<'_, f64>| if keep_all { it.to_owned() } else { it.select(Axis(0), &good) };
-    let (truth, pred) = (pick(panel.truth.view()), pick(pred.view()));
-    let weights = panel.weights.as_ref().map(|it| pick(it.view()));
-    let targets: Vec<Vec<usize>> = good.iter().map(|it| panel.targets[*it].clone()).collect();
-    let keys: Vec<String> = good.iter().map(|it| panel.keys[*it].clone()).collect();
+    let found = if good.len() == pred.nrows() {
+        scorer.score(pred.view(), pred_control)
+    } else {
+        let rest = panel.with_rows(&good);
+        rest.scorer(variants)?.score(pred.select(Axis(0), &good).view(), pred_control)
+    };
     let mut columns = Vec::with_capacity(variants.len());
-    for variant in variants {
-        let input = MetricInput {
-            truth: truth.view(),
-            pred: pred.view(),
-            control: panel.control.view(),
-            pred_control,
-            train_mean: panel.train_mean.as_ref().map(|it| it.view()),
-            train_profiles: panel.train_profiles.as_ref().map(|it| it.view()),
-            weights: weights.as_ref().map(|it| it.view()),
-            targets: &targets,
-            keys: &keys,
-            genes: variant.top_control.then_some(panel.top_control.as_slice()),
-            // A panel without a measured target has nothing to leave out.
-            mask: if targets.iter().all(Vec::is_empty) { Mask::None } else { variant.mask },
-        };
-        columns
-            .push(variant.metric.compute(&input).map_err(|error| error.context(format!("metric `{}`", variant.id)))?);
+    for (variant, scores) in variants.iter().zip(found) {
+        columns.push(scores.map_err(|error| error.context(format!("metric `{}`", variant.id)))?);
     }
     let mut rows = Vec::with_capacity(panel.keys.len() * variants.len());
     for (at, key) in panel.keys.iter().enumerate() {
@@ -354,7 +389,9 @@ fn replicate_scores(
     };
     let pred = halves.first.select(Axis(0), &rows);
     // Errors of profiles must not see the difference of the two controls, deltas must: each half brings its own.
-    let mut out = score_panel(&base, bundle.variants, &half_panel, &pred, Some(halves.first.row(control_row)))?;
+    let scorer = half_panel.scorer(bundle.variants)?;
+    let own = Some(halves.first.row(control_row));
+    let mut out = score_panel(&base, bundle.variants, &half_panel, &scorer, &pred, own)?;
     out.extend(undefined_rows(&base, bundle.variants, &lost, Why::TooFewCells));
     Ok(out)
 }

@@ -90,6 +90,7 @@ pub(crate) fn assert_same_tables(a: &Path, b: &Path) {
 }
 
 /// A file of the shared real data, if it is there; prints why a test skips otherwise.
+#[expect(clippy::print_stderr, reason = "a skipped test is printed, never silent")]
 pub(crate) fn shared(file: &str) -> Option<PathBuf> {
     let start = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = start.ancestors().map(|it| it.join("shared/data").join(file)).find(|it| it.exists());

@@ -43,10 +43,25 @@ fn a_stopped_run_resumes_to_the_same_tables() {
             std::fs::copy(&path, stopped.join("state").join(&name)).expect("copied");
         }
     }
+    let kept = stopped.join("state/units").join(unit).join("scores.parquet");
+    let written = || std::fs::metadata(&kept).and_then(|it| it.modified()).expect("there");
+    let before = written();
     run_into(&config, &registry, &stopped, true).expect("resumes");
+    assert_eq!(written(), before, "a finished unit is not made again");
     assert_same_tables(&whole, &stopped);
     let manifest = RunDir::open(&stopped).and_then(|it| it.manifest()).expect("manifest");
     assert_eq!(manifest.status, RunStatus::Complete);
+}
+
+#[test]
+fn a_run_killed_before_its_manifest_begins() {
+    let dir = tempfile::tempdir().expect("folder");
+    cells(dir.path());
+    let config = config(dir.path(), EXPERIMENT, &["seeds=[1]"]).expect("resolves");
+    let out = dir.path().join("run");
+    std::fs::create_dir_all(out.join("tables")).expect("the frame of a run");
+    run_into(&config, &Registry::builtin(), &out, true).expect("begins");
+    assert_eq!(RunDir::open(&out).and_then(|it| it.manifest()).expect("manifest").status, RunStatus::Complete);
 }
 
 #[test]

@@ -1,28 +1,11 @@
 //! The discrimination metrics as entries of the list.
 
-use super::points::Points;
-use super::ranks::{Distance, MatchRank, rank_all};
+use super::pairs::{PairCache, PairKey, Space};
+use super::ranks::{Among, Distance, MatchRank, Ranking};
 use crate::info::{Text, source};
 use crate::input::Panel;
-use crate::kernels::sum2;
-use cellstone_core::{
-    CeilingRule, Direction, Error, Mask, Metric, MetricInfo, MetricInput, Result, Score, Scores, Why,
-};
-use std::borrow::Cow;
+use cellstone_core::{CeilingRule, Direction, Mask, Metric, MetricInfo, MetricInput, Result, Score, Scores, Seed, Why};
 use std::sync::Arc;
-
-/// What is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Space {
-    /// Shifts from the control of the truth on both sides.
-    Delta,
-    /// Shifts of each side from its own control.
-    OwnDelta,
-    /// Profiles.
-    Profile,
-    /// `log2(m + 0.1) − log2(m_0 + 0.1)` of profiles.
-    LogRatio,
-}
 
 /// What is ranked for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +25,10 @@ type Rule = fn(MatchRank, usize) -> f64;
 // DIVERGES(few-conditions)
 const MIN_CONDITIONS: usize = 10;
 
-struct Retrieval {
+/// Truths that `retrieval_tx` draws beside the match.
+const SAMPLED: usize = 100;
+
+pub(crate) struct Retrieval {
     info: MetricInfo,
     mask: Mask,
     distance: Distance,
@@ -51,11 +37,14 @@ struct Retrieval {
     rule: Rule,
     /// Whether the metric follows a reference to the letter: no minimum of conditions, ties by key, no strict mask.
     parity: bool,
+    /// Whether ties go to the first key.
     by_key: bool,
+    /// Whether a match is compared with a sample of the others instead of all.
+    sampled: bool,
 }
 
 /// Every discrimination metric, in the order of the list.
-pub(crate) fn metrics() -> Vec<Arc<dyn Metric>> {
+pub(crate) fn metrics() -> Vec<Arc<Retrieval>> {
     let mut all: Vec<Retrieval> = Vec::new();
     for (distance, tag) in [(Distance::L1, "l1"), (Distance::L2, "l2"), (Distance::Cosine, "cosine")] {
         all.extend([
@@ -67,8 +56,9 @@ pub(crate) fn metrics() -> Vec<Arc<dyn Metric>> {
     }
     all.extend(centroids());
     all.extend(rank_pb());
+    all.push(retrieval_tx());
     all.extend(top_and_mrr());
-    all.into_iter().map(|it| Arc::new(it) as Arc<dyn Metric>).collect()
+    all.into_iter().map(Arc::new).collect()
 }
 
 fn base(info: MetricInfo, distance: Distance, rule: Rule) -> Retrieval {
@@ -81,6 +71,7 @@ fn base(info: MetricInfo, distance: Distance, rule: Rule) -> Retrieval {
         rule,
         parity: false,
         by_key: false,
+        sampled: false,
     }
 }
 
@@ -167,6 +158,19 @@ fn rank_pb() -> [Retrieval; 2] {
     )
 }
 
+// DIVERGES(retrieval-tx-sample)
+fn retrieval_tx() -> Retrieval {
+    let text = Text::new(
+        "retrieval_tx",
+        "Retrieval (TxPert)",
+        "place from 0, by ascending Pearson of deltas and then by key, of the match among itself and at most 100 other truths, / their number; targets of the panel left out",
+        source::TXPERT,
+    );
+    let best = SAMPLED as f64 / (SAMPLED + 1) as f64;
+    let info = text.info("", Direction::HigherIsBetter, best, (0.0, best), CeilingRule::AsIs);
+    Retrieval { by_key: true, sampled: true, ..base(info, Distance::Correlation, place_share) }
+}
+
 fn top_and_mrr() -> Vec<Retrieval> {
     let sides = [
         (Side::Truths, "", "truths for the prediction"),
@@ -206,6 +210,10 @@ fn strict_share(rank: MatchRank, ranked: usize) -> f64 {
     1.0 - (rank.closer + rank.tied) as f64 / (ranked - 1) as f64
 }
 
+fn place_share(rank: MatchRank, ranked: usize) -> f64 {
+    (ranked - 1 - rank.closer - rank.tied + rank.tied_before) as f64 / ranked as f64
+}
+
 fn midrank_share(rank: MatchRank, ranked: usize) -> f64 {
     rank.midrank() / ranked as f64
 }
@@ -220,9 +228,45 @@ impl Metric for Retrieval {
     }
 
     fn compute(&self, input: &MetricInput<'_>) -> Result<Scores> {
-        let panel = Panel::new(input, !self.parity)?;
+        self.scores(&Panel::new(input)?, &mut PairCache::default())
+    }
+}
+
+impl Retrieval {
+    /// The scores of a panel; matrices that the cache holds are not made again.
+    pub(crate) fn scores(&self, panel: &Panel<'_>, cache: &mut PairCache<'_>) -> Result<Scores> {
+        if let Some(why) = self.undefined(panel)? {
+            return Ok(Scores::PerPerturbation(vec![Score::Undefined(why); panel.n_rows()]));
+        }
+        let scores = self.with_ranking(panel, cache, |ranking, drops, among| {
+            let ranks = ranking.ranks(self.distance, drops, among);
+            ranks.into_iter().enumerate().map(|(at, rank)| self.score(rank, ranking, among, at)).collect()
+        })?;
+        Ok(Scores::PerPerturbation(scores))
+    }
+
+    /// The score that every query would have with every label, `[query][label]`; `None` where the metric is undefined.
+    pub(super) fn score_table(&self, panel: &Panel<'_>, cache: &mut PairCache<'_>) -> Result<Option<Vec<Vec<Score>>>> {
+        if self.undefined(panel)?.is_some() {
+            return Ok(None);
+        }
         let n = panel.n_rows();
-        let why = if !self.parity && n < MIN_CONDITIONS {
+        let table = self.with_ranking(panel, cache, |ranking, drops, among| {
+            let row = |i: usize| {
+                let distances = ranking.distances(i, self.distance, drops);
+                (0..n).map(|label| self.score(among.rank(&distances, label), ranking, among, label)).collect()
+            };
+            cellstone_core::sum::map_ordered(n, row)
+        })?;
+        Ok(Some(table))
+    }
+
+    /// Why the panel has no scores, if so.
+    fn undefined(&self, panel: &Panel<'_>) -> Result<Option<Why>> {
+        if !self.parity {
+            panel.check_mask()?;
+        }
+        Ok(if !self.parity && panel.n_rows() < MIN_CONDITIONS {
             Some(Why::TooFewConditions)
         } else if panel.n_genes() == 0 {
             Some(Why::TooFewGenes)
@@ -230,79 +274,62 @@ impl Metric for Retrieval {
             Some(Why::NotGiven)
         } else {
             None
-        };
-        if let Some(why) = why {
-            return Ok(Scores::PerPerturbation(vec![Score::Undefined(why); n]));
-        }
-        // Ties by key want the rows in the order of their keys.
-        let mut order: Vec<usize> = (0..n).collect();
-        if self.by_key {
-            order.sort_by(|a, b| panel.keys()[*a].cmp(&panel.keys()[*b]));
-        }
-        let (queries, references) = self.points(&panel, &order)?;
-        let drops: Vec<Vec<usize>> = order.iter().map(|at| panel.own_drops(*at)).collect();
+        })
+    }
+
+    fn score(&self, rank: MatchRank, ranking: &Ranking<'_>, among: &Among, label: usize) -> Score {
+        let ranked = among.lists.as_ref().map_or(ranking.n_references(), |it| it[label].len() + 1);
+        Score::finite_or((self.rule)(rank, ranked), Why::NotFinite)
+    }
+
+    fn with_ranking<T>(
+        &self,
+        panel: &Panel<'_>,
+        cache: &mut PairCache<'_>,
+        work: impl FnOnce(&Ranking<'_>, &[Vec<usize>], &Among) -> T,
+    ) -> Result<T> {
+        let pairs = cache.pairs(panel, self.key(panel))?;
+        let drops: Vec<Vec<usize>> = (0..panel.n_rows()).map(|at| panel.own_drops(at)).collect();
         let drops = if drops.iter().all(Vec::is_empty) { &[][..] } else { &drops };
-        let ranks = rank_all(&queries, &references, self.distance, drops);
-        let mut scores = vec![Score::Undefined(Why::NotFinite); n];
-        for (at, rank) in order.iter().zip(ranks) {
-            scores[*at] = Score::finite_or((self.rule)(rank, references.n), Why::NotFinite);
-        }
-        Ok(Scores::PerPerturbation(scores))
-    }
-}
-
-impl Retrieval {
-    /// Queries and references in the given order of conditions.
-    fn points(&self, panel: &Panel<'_>, order: &[usize]) -> Result<(Points, Points)> {
-        let train: Vec<_> = if self.side == Side::TruthsAndTrain { panel.train_rows().collect() } else { Vec::new() };
-        let (n, width) = (order.len(), panel.n_genes());
-        let control: Cow<'_, [f64]> = match self.space {
-            Space::LogRatio => panel.control().iter().map(|it| shifted_log(*it)).collect(),
-            _ => Cow::Borrowed(panel.control()),
+        let among = Among {
+            lists: self.sampled.then(|| sampled(panel.keys())),
+            places: self.by_key.then(|| places(panel.keys())),
         };
-        let truths = Points::new(n + train.len(), width, |at, out| match order.get(at) {
-            Some(row) => self.write(&panel.truth_row(*row), &control, out),
-            None => self.write(&train[at - n], &control, out),
-        });
-        let pred_control = if self.space == Space::OwnDelta { panel.own_control() } else { &control };
-        let preds = Points::new(n, width, |at, out| self.write(&panel.pred_row(order[at]), pred_control, out));
-        for (what, it) in [("truth", &truths), ("prediction", &preds)] {
-            if let Some(at) = it.first_not_finite() {
-                let of = order.get(at).map_or("a train perturbation", |row| panel.key(*row));
-                return Err(Error::invalid_input(format!("{what} of `{of}` is not finite")));
-            }
-        }
-        Ok(if self.side == Side::Predictions { (truths, preds) } else { (preds, truths) })
+        Ok(work(&pairs.view(self.side == Side::Predictions), drops, &among))
     }
 
-    /// Writes one row in the space of the metric; returns the squared length of what it was computed from.
-    fn write(&self, profile: &[f64], control: &[f64], out: &mut [f64]) -> f64 {
-        match self.space {
-            Space::Profile => {
-                out.copy_from_slice(profile);
-                0.0
-            }
-            Space::Delta | Space::OwnDelta => {
-                for ((out, y), y0) in out.iter_mut().zip(profile).zip(control) {
-                    *out = y - y0;
-                }
-                sum2(profile, control, |a, b| a * a + b * b)
-            }
-            Space::LogRatio => {
-                // The control comes with its logarithm taken: see `points`.
-                let mut squares = 0.0;
-                for ((out, y), log_y0) in out.iter_mut().zip(profile).zip(control) {
-                    let log_y = shifted_log(*y);
-                    *out = log_y - log_y0;
-                    squares += log_y * log_y + log_y0 * log_y0;
-                }
-                squares
-            }
-        }
+    /// Which points are compared; each side's own control is that of the truth where the prediction brings none.
+    pub(crate) fn key(&self, panel: &Panel<'_>) -> PairKey {
+        let same_control = self.space == Space::OwnDelta && !panel.has_pred_control();
+        let space = if same_control { Space::Delta } else { self.space };
+        PairKey { space, train: self.side == Side::TruthsAndTrain }
     }
 }
 
-/// `log2(max(m, 0) + 0.1)`; NaN stays.
-fn shifted_log(mean: f64) -> f64 {
-    if mean.is_nan() { mean } else { (mean.max(0.0) + 0.1).log2() }
+/// The place of every key in sorted order.
+fn places(keys: &[String]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by_key(|at| &keys[*at]);
+    let mut places = vec![0; keys.len()];
+    for (place, at) in order.into_iter().enumerate() {
+        places[at] = place;
+    }
+    places
+}
+
+/// At most 100 others for each condition, ascending. The draw depends on keys alone, not on the order of the rows.
+fn sampled(keys: &[String]) -> Vec<Vec<usize>> {
+    let draw = |of: usize| {
+        let others = (0..keys.len()).filter(|it| *it != of);
+        if keys.len() <= SAMPLED + 1 {
+            return others.collect();
+        }
+        let seed = Seed::new(0).derive("retrieval_tx").derive(&keys[of]);
+        let mut drawn: Vec<(u64, usize)> = others.map(|it| (seed.derive(&keys[it]).value(), it)).collect();
+        drawn.sort_unstable_by_key(|(value, at)| (*value, &keys[*at]));
+        let mut drawn: Vec<usize> = drawn[..SAMPLED].iter().map(|it| it.1).collect();
+        drawn.sort_unstable();
+        drawn
+    };
+    (0..keys.len()).map(draw).collect()
 }

@@ -1,16 +1,21 @@
 //! Where the match of every query stands among the references, exactly and fast.
 //!
-//! Euclidean and cosine distances come from one matrix product. Where its rounding could change an order or a tie, the
-//! pair is computed again directly, so every rank is the one that direct summation gives: identical references tie
-//! exactly, and neither blocking nor the instruction set of the machine shows.
+//! Euclidean and cosine distances come from one matrix product, L1 distances from sums in single precision. Where their
+//! rounding could change an order or a tie, the pair is computed again directly, so every rank is the one that direct
+//! summation gives: identical references tie exactly, and neither blocking nor the instruction set of the machine shows.
 
-use crate::correlation::product_of_lengths;
+use crate::correlation::{pearson_of, product_of_lengths};
+use crate::input::without;
 use crate::kernels::{abs_diff, dot, slice_of, sq_diff};
+use crate::retrieval::manhattan::{l1_matrix, l1_slack};
 use crate::retrieval::points::Points;
 use cellstone_core::sum::map_ordered;
 use cellstone_core::{Error, Result};
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 /// How far apart two effects are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +26,8 @@ pub enum Distance {
     L2,
     /// `1 − ⟨a, b⟩/(‖a‖‖b‖)`, clipped to [0, 2]; 1 where a vector is zero.
     Cosine,
+    /// `1 − r` of Pearson's correlation, clipped to [0, 2]; 1 where a vector is constant.
+    Correlation,
 }
 
 /// Where the match of one query stands among the references.
@@ -85,64 +92,186 @@ pub fn match_ranks(
             return Err(Error::invalid_input(format!("{what} {at} holds a value that is not finite")));
         }
     }
-    Ok(rank_all(&queries, &references, distance, &[]))
+    let pairs = Pairs::new(Arc::new(queries), Arc::new(references));
+    Ok(pairs.view(false).ranks(distance, &[], &Among::default()))
 }
 
-/// [`match_ranks`] of checked points; `drops[i]` lists the columns that query `i` leaves out of every comparison.
-pub(crate) fn rank_all(
-    queries: &Points,
-    references: &Points,
-    distance: Distance,
-    drops: &[Vec<usize>],
-) -> Vec<MatchRank> {
-    let rough = match distance {
-        Distance::L1 => l1_matrix(queries, references),
-        Distance::L2 | Distance::Cosine => products(queries, references),
-    };
-    map_ordered(queries.n, |i| {
-        let drop = drops.get(i).map_or(&[][..], Vec::as_slice);
-        let pair = Pair { queries, references, drop, distance };
-        let own = pair.exact(i, i);
+/// Two sets of points and the matrices between them, each made when first asked for.
+pub(crate) struct Pairs {
+    left: Arc<Points>,
+    right: Arc<Points>,
+    /// Inner products of distinct rows.
+    products: OnceLock<Array2<f64>>,
+    /// `Σ|a − b|` of distinct rows, in single precision.
+    l1: OnceLock<Array2<f64>>,
+}
+
+impl Pairs {
+    pub(crate) fn new(left: Arc<Points>, right: Arc<Points>) -> Self {
+        Self { left, right, products: OnceLock::new(), l1: OnceLock::new() }
+    }
+
+    /// The left points as queries among the right ones, or, flipped, the right ones among the left.
+    pub(crate) fn view(&self, flipped: bool) -> Ranking<'_> {
+        let (queries, references) = if flipped { (&self.right, &self.left) } else { (&self.left, &self.right) };
+        Ranking { pairs: self, flipped, queries, references }
+    }
+}
+
+/// Which references a query is compared with, and in which order they stand where they tie.
+#[derive(Debug, Default)]
+pub(crate) struct Among {
+    /// The references of each query, its match left out; `None` is all.
+    pub(crate) lists: Option<Vec<Vec<usize>>>,
+    /// The place of each of the first references in the order of ties; `None` is the order of the rows.
+    pub(crate) places: Option<Vec<usize>>,
+}
+
+impl Among {
+    /// Whether reference `j` stands before reference `i` where they tie.
+    pub(crate) fn before(&self, j: usize, i: usize) -> bool {
+        let place = |at: usize| self.places.as_ref().and_then(|it| it.get(at)).copied().unwrap_or(at);
+        place(j) < place(i)
+    }
+
+    /// Where reference `own` stands among the references of `own`, by the distances of one query to all references.
+    pub(super) fn rank(&self, distances: &[f64], own: usize) -> MatchRank {
         let mut rank = MatchRank { closer: 0, tied: 0, tied_before: 0 };
-        for j in (0..references.n).filter(|j| *j != i) {
-            let (near, slack) = pair.rough(i, j, rough[[i, j]]);
-            // Only a pair too near to call is worth a pass over the genes.
-            let far = if (near - own).abs() > slack { near } else { pair.exact(i, j) };
-            if far < own {
+        let mut count = |j: usize| {
+            if distances[j] < distances[own] {
                 rank.closer += 1;
-            } else if far == own {
+            } else if j != own && distances[j] == distances[own] {
                 rank.tied += 1;
-                rank.tied_before += usize::from(j < i);
+                rank.tied_before += usize::from(self.before(j, own));
             }
+        };
+        match &self.lists {
+            None => (0..distances.len()).for_each(&mut count),
+            Some(lists) => lists[own].iter().copied().for_each(&mut count),
         }
         rank
-    })
+    }
 }
 
-/// One query against one reference. Euclidean distances are compared squared.
-struct Pair<'a> {
+/// Queries among references.
+#[derive(Clone, Copy)]
+pub(crate) struct Ranking<'a> {
+    pairs: &'a Pairs,
+    flipped: bool,
+    queries: &'a Points,
+    references: &'a Points,
+}
+
+impl Ranking<'_> {
+    pub(crate) fn n_references(&self) -> usize {
+        self.references.n
+    }
+
+    /// [`match_ranks`]; `drops[i]` lists the columns that query `i` leaves out of every comparison.
+    pub(crate) fn ranks(&self, distance: Distance, drops: &[Vec<usize>], among: &Among) -> Vec<MatchRank> {
+        self.prepare(distance);
+        map_ordered(self.queries.n, |i| {
+            let query = self.query(i, distance, drops);
+            let own = query.exact(i);
+            let mut sides: Vec<Option<Ordering>> = vec![None; self.references.n_classes()];
+            let mut rank = MatchRank { closer: 0, tied: 0, tied_before: 0 };
+            let mut count = |j: usize| {
+                if j == i {
+                    return;
+                }
+                // Equal references stand on one side, so each is looked at once.
+                match *sides[self.references.class(j)].get_or_insert_with(|| query.side(j, own)) {
+                    Ordering::Less => rank.closer += 1,
+                    Ordering::Equal => {
+                        rank.tied += 1;
+                        rank.tied_before += usize::from(among.before(j, i));
+                    }
+                    Ordering::Greater => {}
+                }
+            };
+            match &among.lists {
+                None => (0..self.references.n).for_each(&mut count),
+                Some(lists) => lists[i].iter().copied().for_each(&mut count),
+            }
+            rank
+        })
+    }
+
+    /// Distances of a query to every reference as the matrices give them; equal references are equally far.
+    pub(crate) fn distances(&self, i: usize, distance: Distance, drops: &[Vec<usize>]) -> Vec<f64> {
+        self.prepare(distance);
+        let query = self.query(i, distance, drops);
+        let near = |j: usize| match query.rough(j) {
+            (near, slack) if slack.is_finite() => near,
+            _ => query.exact(j),
+        };
+        (0..self.references.n).map(near).collect()
+    }
+
+    /// Fills the matrix before threads ask for it.
+    fn prepare(&self, distance: Distance) {
+        self.matrix(distance);
+    }
+
+    fn matrix(&self, distance: Distance) -> &Array2<f64> {
+        let (left, right) = (&self.pairs.left, &self.pairs.right);
+        match distance {
+            Distance::L1 => self.pairs.l1.get_or_init(|| l1_matrix(left, right)),
+            Distance::L2 | Distance::Cosine | Distance::Correlation => {
+                self.pairs.products.get_or_init(|| products(left, right))
+            }
+        }
+    }
+
+    fn query<'q>(&'q self, i: usize, distance: Distance, drops: &'q [Vec<usize>]) -> Query<'q> {
+        let drop = drops.get(i).map_or(&[][..], Vec::as_slice);
+        let class = self.queries.class(i);
+        let matrix = self.matrix(distance);
+        let values = if self.flipped { matrix.column(class) } else { matrix.row(class) };
+        Query { i, queries: self.queries, references: self.references, drop, distance, values }
+    }
+}
+
+/// One query against the references. Euclidean distances are compared squared.
+struct Query<'a> {
+    i: usize,
     queries: &'a Points,
     references: &'a Points,
     drop: &'a [usize],
     distance: Distance,
+    /// From the matrix, by class of the reference.
+    values: ArrayView1<'a, f64>,
 }
 
-impl Pair<'_> {
+impl Query<'_> {
+    /// Whether reference `j` is nearer than `own`.
+    fn side(&self, j: usize, own: f64) -> Ordering {
+        let (near, slack) = self.rough(j);
+        // Only a pair too near to call is worth a pass over the genes. (Where the slack is not a number, this is one.)
+        let far = if (near - own).abs() > slack { near } else { self.exact(j) };
+        far.total_cmp(&own)
+    }
+
     /// The distance by direct summation over the genes in use.
-    fn exact(&self, i: usize, j: usize) -> f64 {
-        let (a, b) = (self.queries.row(i), self.references.row(j));
+    fn exact(&self, j: usize) -> f64 {
+        let (i, a, b) = (self.i, self.queries.row(self.i), self.references.row(j));
         match self.distance {
-            Distance::L1 => self.over_kept(a, b, abs_diff_tiled),
+            Distance::L1 => self.over_kept(a, b, abs_diff),
             Distance::L2 => self.over_kept(a, b, sq_diff),
             Distance::Cosine => {
-                if self.queries.zero[i] || self.references.zero[j] {
+                if self.queries.zero(i) || self.references.zero(j) {
                     return 1.0;
                 }
-                let (mut aa, mut bb) = (self.queries.sq[i], self.references.sq[j]);
+                let (mut aa, mut bb) = (self.queries.sq(i), self.references.sq(j));
                 if !self.drop.is_empty() {
                     (aa, bb) = (self.over_kept(a, a, dot), self.over_kept(b, b, dot));
                 }
                 cosine_distance(self.over_kept(a, b, dot), aa, bb)
+            }
+            Distance::Correlation => {
+                let (a, b) = (without(a, self.drop), without(b, self.drop));
+                let r = pearson_of(&a, &b, self.queries.scale(i), self.references.scale(j));
+                (1.0 - r.value().unwrap_or(0.0)).clamp(0.0, 2.0)
             }
         }
     }
@@ -158,29 +287,45 @@ impl Pair<'_> {
     }
 
     /// The distance from the matrix, and how far it may be from the exact one.
-    fn rough(&self, i: usize, j: usize, value: f64) -> (f64, f64) {
+    fn rough(&self, j: usize) -> (f64, f64) {
+        let i = self.i;
+        let value = self.values[self.references.class(j)];
         let unit = 4.0 * (self.queries.width + 16) as f64 * f64::EPSILON;
         let (a, b) = (self.queries.row(i), self.references.row(j));
         let left_out = |f: fn(f64, f64) -> f64| self.drop.iter().map(|col| f(a[*col], b[*col])).sum::<f64>();
-        let (aa, bb) = (self.queries.sq[i], self.references.sq[j]);
         match self.distance {
-            // The matrix is exact here unless something is left out.
             Distance::L1 => {
                 let near = value - left_out(|a, b| (a - b).abs());
-                (near, if self.drop.is_empty() { 0.0 } else { unit * value })
+                (near, l1_slack(value, self.queries.abs(i) + self.references.abs(j), self.queries.width))
             }
             Distance::L2 => {
+                let (aa, bb) = (self.queries.sq(i), self.references.sq(j));
                 let near = aa + bb - 2.0 * value - left_out(|a, b| (a - b) * (a - b));
                 (near, unit * (aa + bb) + f64::MIN_POSITIVE)
             }
             Distance::Cosine => {
+                let (aa, bb) = (self.queries.sq(i), self.references.sq(j));
                 let kept_a = aa - left_out(|a, _| a * a);
                 let kept_b = bb - left_out(|_, b| b * b);
-                if self.queries.zero[i] || self.references.zero[j] || kept_a <= 1e-6 * aa || kept_b <= 1e-6 * bb {
+                if self.queries.zero(i) || self.references.zero(j) || kept_a <= 1e-6 * aa || kept_b <= 1e-6 * bb {
                     return (0.0, f64::INFINITY);
                 }
                 let near = cosine_distance(value - left_out(|a, b| a * b), kept_a, kept_b);
                 (near, unit * (1.0 + aa / kept_a + bb / kept_b))
+            }
+            Distance::Correlation => {
+                let (aa, bb) = (self.queries.sq(i), self.references.sq(j));
+                let n = self.queries.width.saturating_sub(self.drop.len()) as f64;
+                let sum_a = self.queries.sum(i) - left_out(|a, _| a);
+                let sum_b = self.references.sum(j) - left_out(|_, b| b);
+                let spread_a = aa - left_out(|a, _| a * a) - sum_a * sum_a / n;
+                let spread_b = bb - left_out(|_, b| b * b) - sum_b * sum_b / n;
+                // The negation also catches what is not a number.
+                if !(n >= 3.0 && spread_a > 1e-6 * aa && spread_b > 1e-6 * bb) {
+                    return (0.0, f64::INFINITY);
+                }
+                let near = cosine_distance(value - left_out(|a, b| a * b) - sum_a * sum_b / n, spread_a, spread_b);
+                (near, unit * (1.0 + aa / spread_a + bb / spread_b))
             }
         }
     }
@@ -193,10 +338,10 @@ fn cosine_distance(product: f64, aa: f64, bb: f64) -> f64 {
     (1.0 - product / product_of_lengths(aa, bb)).clamp(0.0, 2.0)
 }
 
-/// All inner products, in blocks whose size depends on the shape alone.
-fn products(queries: &Points, references: &Points) -> Array2<f64> {
-    let (a, b) = (view_of(queries), view_of(references));
-    blocks(queries.n, references.n, |rows, cols| {
+/// All inner products of distinct rows, in blocks whose size depends on the shape alone.
+fn products(left: &Points, right: &Points) -> Array2<f64> {
+    let (a, b) = (left.matrix(), right.matrix());
+    blocks(left.n_classes(), right.n_classes(), |rows, cols| {
         let (rows, cols) = (a.slice_axis(Axis(0), rows.into()), b.slice_axis(Axis(0), cols.into()));
         let mut out = Array2::zeros((rows.nrows(), cols.nrows()));
         general_mat_mul(1.0, &rows, &cols.t(), 0.0, &mut out);
@@ -204,40 +349,11 @@ fn products(queries: &Points, references: &Points) -> Array2<f64> {
     })
 }
 
-fn view_of(points: &Points) -> ArrayView2<'_, f64> {
-    ArrayView2::from_shape((points.n, points.width), &points.data).expect("invariant: rows of one width")
-}
-
-/// Genes of a tile: two tiles of a block stay in the second-level cache.
-const TILE: usize = 1024;
-
-/// `Σ|a − b|` in the order of [`l1_matrix`].
-fn abs_diff_tiled(a: &[f64], b: &[f64]) -> f64 {
-    a.chunks(TILE).zip(b.chunks(TILE)).fold(0.0, |total, (a, b)| total + abs_diff(a, b))
-}
-
-/// All `Σ|a − b|`, tile by tile; one order of summation for every pair.
-fn l1_matrix(queries: &Points, references: &Points) -> Array2<f64> {
-    blocks(queries.n, references.n, |rows, cols| {
-        let mut out = Array2::zeros((rows.len(), cols.len()));
-        for from in (0..queries.width).step_by(TILE) {
-            let to = (from + TILE).min(queries.width);
-            for (i, row) in rows.clone().enumerate() {
-                let a = &queries.row(row)[from..to];
-                for (j, col) in cols.clone().enumerate() {
-                    out[[i, j]] += abs_diff(a, &references.row(col)[from..to]);
-                }
-            }
-        }
-        out
-    })
-}
-
 /// Fills a matrix block by block, in parallel.
-fn blocks(
+pub(super) fn blocks(
     n_rows: usize,
     n_cols: usize,
-    work: impl Fn(std::ops::Range<usize>, std::ops::Range<usize>) -> Array2<f64> + Sync + Send,
+    work: impl Fn(Range<usize>, Range<usize>) -> Array2<f64> + Sync + Send,
 ) -> Array2<f64> {
     let side = if n_rows.max(n_cols) < 128 { 32 } else { 64 };
     let (tall, wide) = (n_rows.div_ceil(side), n_cols.div_ceil(side));

@@ -15,6 +15,7 @@ fn brute(queries: &Array2<f64>, references: &Array2<f64>, distance: Distance) ->
             let (aa, bb) = (a.dot(&a), b.dot(&b));
             if aa == 0.0 || bb == 0.0 { 1.0 } else { (1.0 - a.dot(&b) / (aa * bb).sqrt()).clamp(0.0, 2.0) }
         }
+        Distance::Correlation => 1.0 - crate::pearson(a, b).value().unwrap_or(0.0),
     };
     (0..queries.nrows())
         .map(|i| {
@@ -25,6 +26,7 @@ fn brute(queries: &Array2<f64>, references: &Array2<f64>, distance: Distance) ->
         .collect()
 }
 
+/// Those whose ties are exact on whole numbers.
 const ALL: [Distance; 3] = [Distance::L1, Distance::L2, Distance::Cosine];
 
 proptest! {
@@ -39,6 +41,43 @@ proptest! {
             let ranks = match_ranks(queries.view(), references.view(), distance).expect("shapes fit");
             let got: Vec<(usize, usize)> = ranks.iter().map(|it| (it.closer, it.tied)).collect();
             prop_assert_eq!(got, brute(&queries, &references, distance));
+        }
+    }
+}
+
+#[test]
+fn correlations_are_ranked_like_their_definition() {
+    let mut rng = Seed::new(8).rng();
+    for (n, genes) in [(12, 3), (67, 501), (140, 40)] {
+        let mut draw = || Array2::from_shape_fn((n, genes), |_| 5.0 + rng.random::<f64>());
+        let (queries, mut references) = (draw(), draw());
+        references.row_mut(3).fill(2.0);
+        let ranks = match_ranks(queries.view(), references.view(), Distance::Correlation).expect("shapes fit");
+        let got: Vec<(usize, usize)> = ranks.iter().map(|it| (it.closer, it.tied)).collect();
+        assert_eq!(got, brute(&queries, &references, Distance::Correlation));
+    }
+}
+
+#[test]
+fn sums_in_single_precision_decide_nothing() {
+    // Distances that agree to nine digits, values from tiny to huge: every order must be that of double precision.
+    let mut rng = Seed::new(9).rng();
+    for size in [1e-42, 1e-9, 1.0, 1e9, 1e150] {
+        let base: Vec<f64> = (0..300).map(|_| rng.random::<f64>()).collect();
+        let near = |rng: &mut cellstone_core::SeedRng| {
+            Array2::from_shape_fn((70, 300), |(_, gene)| size * (base[gene] + 1e-9 * rng.random::<f64>()))
+        };
+        let queries = Array2::from_shape_fn((70, 300), |(row, gene)| size * base[(gene + row) % 300]);
+        let references = near(&mut rng);
+        let ranks = match_ranks(queries.view(), references.view(), Distance::L1).expect("shapes fit");
+        let exact = |i: usize, j: usize| -> f64 {
+            (0..300).map(|gene| (queries[[i, gene]] - references[[j, gene]]).abs() / size).sum()
+        };
+        for (i, rank) in ranks.iter().enumerate() {
+            let own = exact(i, i);
+            let surely = (0..70).filter(|j| exact(i, *j) < own - 1e-12).count();
+            let perhaps = (0..70).filter(|j| exact(i, *j) < own + 1e-12).count();
+            assert!((surely..=perhaps).contains(&rank.closer), "{size}: {} of {surely} to {perhaps}", rank.closer);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Percentile bootstrap over clusters.
 
-use super::intervals::quantile_sorted;
 use super::paired::PairedParams;
+use super::resample::{bootstrap_sums, central_95};
 use cellstone_core::Seed;
 use cellstone_core::sum::map_ordered;
+use ndarray::{ArrayView1, Axis};
 use rand::Rng;
 use std::collections::BTreeMap;
 
@@ -57,29 +58,12 @@ pub fn bootstrap_ci(values: &[f64], draws: usize, seed: Seed) -> Option<(f64, f6
     if values.is_empty() || draws == 0 || values.iter().any(|it| !it.is_finite()) {
         return None;
     }
-    let n = values.len();
-    let seed = seed.derive("bootstrap");
-    interval(draws, |block, count| {
-        let mut rng = seed.derive_index(block as u64).rng();
-        (0..count).map(|_| draw_sum(values, &mut rng) / n as f64).collect()
-    })
-}
-
-/// The sum of as many values as there are, drawn with replacement.
-fn draw_sum(values: &[f64], rng: &mut impl Rng) -> f64 {
-    let n = values.len() as u64;
-    // Two 32-bit draws a word; the bias of the multiplication is below n/2³².
-    let pick = |bits: u64| values[((bits * n) >> 32) as usize];
-    let (mut even, mut odd) = (0.0, 0.0);
-    for _ in 0..n / 2 {
-        let word = rng.next_u64();
-        even += pick(word >> 32);
-        odd += pick(word & 0xffff_ffff);
+    let n = values.len() as f64;
+    let mut means = bootstrap_sums(ArrayView1::from(values).insert_axis(Axis(1)), draws, seed).pop()?;
+    for mean in &mut means {
+        *mean /= n;
     }
-    if n % 2 == 1 {
-        even += pick(rng.next_u64() >> 32);
-    }
-    even + odd
+    central_95(&mut means)
 }
 
 /// A 95 % interval of the mean over pairs when both members of a pair recur: genes are drawn, not pairs.
@@ -127,7 +111,5 @@ fn weighted_mean(pairs: &[(usize, usize, f64)], n_genes: usize, rng: &mut impl R
 /// The 95 % percentile interval of `draws` values made in blocks.
 fn interval(draws: usize, make: impl Fn(usize, usize) -> Vec<f64> + Sync + Send) -> Option<(f64, f64)> {
     let blocks = map_ordered(draws.div_ceil(BLOCK), |block| make(block, BLOCK.min(draws - block * BLOCK)));
-    let mut all = blocks.concat();
-    all.sort_by(f64::total_cmp);
-    Some((quantile_sorted(&all, 0.025)?, quantile_sorted(&all, 0.975)?))
+    central_95(&mut blocks.concat())
 }

@@ -28,7 +28,7 @@ pub fn quantiles(values: &[f64], at: &[f64]) -> Option<Vec<f64>> {
     at.iter().map(|q| quantile_sorted(&sorted, *q)).collect()
 }
 
-pub(crate) fn quantile_sorted(sorted: &[f64], q: f64) -> Option<f64> {
+fn quantile_sorted(sorted: &[f64], q: f64) -> Option<f64> {
     let place = q.clamp(0.0, 1.0) * (sorted.len().checked_sub(1)?) as f64;
     let (low, share) = (place.floor() as usize, place.fract());
     let value = sorted[low];

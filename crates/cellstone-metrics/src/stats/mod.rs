@@ -9,6 +9,7 @@ mod multiple;
 mod paired;
 mod permutation;
 mod ranks;
+mod resample;
 #[cfg(test)]
 mod tests;
 
@@ -18,3 +19,4 @@ pub use multiple::{benjamini_hochberg, holm};
 pub use paired::{Paired, PairedParams, paired};
 pub use permutation::sign_flip_p;
 pub use ranks::{Friedman, friedman, mean_ranks, midranks, nemenyi_cd};
+pub use resample::{bootstrap_sums, central_95, sign_flip_ps};

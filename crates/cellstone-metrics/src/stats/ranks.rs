@@ -3,6 +3,7 @@
 use cellstone_core::Direction;
 use ndarray::ArrayView2;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
+use std::cell::RefCell;
 
 /// Ranks values from 1; tied values share the mean of the ranks they span.
 ///
@@ -11,50 +12,100 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 /// assert_eq!(cellstone_metrics::stats::midranks(&[3.0, 1.0, 3.0, 2.0]), [3.5, 1.0, 3.5, 2.0]);
 /// ```
 pub fn midranks(values: &[f64]) -> Vec<f64> {
-    let order = sorted_keys(values);
-    let mut ranks = vec![0.0; values.len()];
-    let mut from = 0;
-    while from < order.len() {
-        let run = order[from..].iter().take_while(|it| it.0 == order[from].0).count();
-        let rank = from as f64 + (run + 1) as f64 / 2.0;
-        for (_, at) in &order[from..from + run] {
-            ranks[*at as usize] = rank;
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.keys.clear();
+        scratch.keys.extend(values.iter().map(|it| sort_key(*it)));
+        scratch.sort();
+        let (keys, order) = (&scratch.keys, &scratch.order);
+        let mut ranks = vec![0.0; values.len()];
+        let mut from = 0;
+        while from < order.len() {
+            let key = keys[order[from] as usize];
+            let run = order[from..].iter().take_while(|it| keys[**it as usize] == key).count();
+            let rank = from as f64 + (run + 1) as f64 / 2.0;
+            for at in &order[from..from + run] {
+                ranks[*at as usize] = rank;
+            }
+            from += run;
         }
-        from += run;
-    }
-    ranks
+        ranks
+    })
 }
 
-/// Keys with their positions, ascending: equal values have equal keys.
-fn sorted_keys(values: &[f64]) -> Vec<(u64, u32)> {
-    let mut order: Vec<(u64, u32)> =
-        values.iter().enumerate().map(|(at, value)| (sort_key(*value), at as u32)).collect();
-    if order.len() < 512 {
-        order.sort_unstable();
-        return order;
+thread_local! {
+    /// Kept from one call to the next: fresh memory of this size costs as much as the sort.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// What [`midranks`] works with.
+#[derive(Default)]
+struct Scratch {
+    keys: Vec<u64>,
+    /// Positions by ascending key.
+    order: Vec<u32>,
+    items: Vec<u64>,
+    other: Vec<u64>,
+    starts: [Vec<u32>; 3],
+}
+
+/// Bits of each digit of the radix sort: three digits cover the upper half of a key.
+const DIGIT: u32 = 11;
+
+impl Scratch {
+    /// Fills `order` with the positions of `keys` by ascending key.
+    ///
+    /// A radix sort of the upper halves of the keys, several times faster than comparing, and ranking is most of the cost
+    /// of Spearman. Keys that agree in their upper half are few, or equal, and are sorted afterwards.
+    fn sort(&mut self) {
+        let Self { keys, order, items, other, starts } = self;
+        let by_key = |it: &u32| (keys[*it as usize], *it);
+        order.clear();
+        order.extend(0..keys.len() as u32);
+        if keys.len() < 512 {
+            order.sort_unstable_by_key(by_key);
+            return;
+        }
+        items.clear();
+        items.extend(keys.iter().zip(0_u64..).map(|(key, at)| key >> 32 << 32 | at));
+        other.resize(items.len(), 0);
+        let digit = |item: u64, pass: usize| (item >> (32 + DIGIT * pass as u32)) as usize & ((1 << DIGIT) - 1);
+        for counts in starts.iter_mut() {
+            counts.clear();
+            counts.resize(1 << DIGIT, 0);
+        }
+        for item in items.iter() {
+            for (pass, counts) in starts.iter_mut().enumerate() {
+                counts[digit(*item, pass)] += 1;
+            }
+        }
+        for (pass, counts) in starts.iter_mut().enumerate() {
+            if counts.contains(&(items.len() as u32)) {
+                continue;
+            }
+            let mut total = 0;
+            for count in counts.iter_mut() {
+                total += std::mem::replace(count, total);
+            }
+            for item in items.iter() {
+                let slot = &mut counts[digit(*item, pass)];
+                other[*slot as usize] = *item;
+                *slot += 1;
+            }
+            std::mem::swap(items, other);
+        }
+        let mut from = 0;
+        for run in items.chunk_by(|a, b| a >> 32 == b >> 32) {
+            let order = &mut order[from..from + run.len()];
+            for (slot, item) in order.iter_mut().zip(run) {
+                *slot = *item as u32;
+            }
+            let first = keys[order[0] as usize];
+            if run.len() > 1 && order.iter().any(|it| keys[*it as usize] != first) {
+                order.sort_unstable_by_key(by_key);
+            }
+            from += run.len();
+        }
     }
-    // A radix sort, byte by byte: several times faster than comparing, and ranking is most of the cost of Spearman.
-    let mut other = order.clone();
-    for shift in (0..64).step_by(8) {
-        let digit = |key: u64| (key >> shift & 0xff) as usize;
-        let mut starts = [0_usize; 257];
-        for (key, _) in &order {
-            starts[digit(*key) + 1] += 1;
-        }
-        if starts.contains(&order.len()) {
-            continue;
-        }
-        for at in 0..256 {
-            starts[at + 1] += starts[at];
-        }
-        for item in &order {
-            let slot = &mut starts[digit(item.0)];
-            other[*slot] = *item;
-            *slot += 1;
-        }
-        std::mem::swap(&mut order, &mut other);
-    }
-    order
 }
 
 /// An integer that orders as the number does, 0.0 and -0.0 being one.

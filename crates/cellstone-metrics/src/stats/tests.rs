@@ -121,6 +121,35 @@ fn one_thread_and_three_draw_alike() {
 }
 
 #[test]
+fn columns_are_drawn_together_and_like_one() {
+    // Twelve columns need two chunks, 77 clusters two words, 3000 draws and 9000 flips several blocks.
+    let table = ndarray::Array2::from_shape_fn((77, 12), |(row, column)| (row as f64 * 1.3 + column as f64).sin());
+    let sums = bootstrap_sums(table.view(), 3000, Seed::new(9));
+    let p = sign_flip_ps(table.view(), 9000, Seed::new(9));
+    for column in 0..12 {
+        let one = table.column(column).to_vec();
+        let mut means: Vec<f64> = sums[column].iter().map(|it| it / 77.0).collect();
+        assert_eq!(central_95(&mut means), bootstrap_ci(&one, 3000, Seed::new(9)));
+        assert_eq!(p[column], sign_flip_p(&one, 9000, Seed::new(9)));
+    }
+    let mut broken = table;
+    broken[[3, 5]] = f64::NAN;
+    let again = sign_flip_ps(broken.view(), 9000, Seed::new(9));
+    assert!(again[5].is_none() && (0..12).all(|it| it == 5 || again[it] == p[it]));
+    assert_eq!(bootstrap_sums(array![[1.0, 2.0]].view(), 3, Seed::new(1)), [[1.0; 3], [2.0; 3]]);
+}
+
+#[test]
+fn central_quantiles_are_those_of_a_sort() {
+    for n in [1, 2, 3, 40, 41, 999, 10_000] {
+        let values: Vec<f64> = (0..n).map(|it| (f64::from(it) * 7.7).sin()).collect();
+        let want = quantiles(&values, &[0.025, 0.975]).expect("values");
+        assert_eq!(central_95(&mut values.clone()), Some((want[0], want[1])), "{n}");
+    }
+    assert_eq!((central_95(&mut []), central_95(&mut [1.0, f64::NAN])), (None, None));
+}
+
+#[test]
 fn wilson_stays_inside() {
     assert_eq!(wilson(0, 0), None);
     assert_eq!(wilson(0, 5).map(|it| it.0), Some(0.0));
@@ -142,7 +171,7 @@ proptest! {
         for (value, rank) in values.iter().zip(midranks(&values)) {
             let below = values.iter().filter(|it| *it < value).count() as f64;
             let equal = values.iter().filter(|it| *it == value).count() as f64;
-            prop_assert_eq!(rank, below + (equal + 1.0) / 2.0);
+            prop_assert_eq!(rank, below + 0.5 * (equal + 1.0));
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::common::{Panel, scores};
 use cellstone_core::{Mask, Score};
-use cellstone_metrics::{builtin, curves};
+use cellstone_metrics::{Request, Scorer, builtin, curves};
 use ndarray::{Array2, Axis};
+use std::sync::Arc;
 
 fn close(a: Score, b: Score, what: &str) {
     match (a, b) {
@@ -145,6 +146,23 @@ fn formulas_match_their_definition() {
         1.0 - sum(&|g| weight(r, g) * (d(r, g).1 - d(r, g).0).powi(2))
             / sum(&|g| weight(r, g) * (d(r, g).1 - mean).powi(2))
     });
+    check("weighted_r2_delta_pert", &|r| {
+        let d = |of: f64, g: usize| of - panel.train_mean[g];
+        let mean = sum(&|g| weight(r, g) * d(t(r, g), g)) / sum(&|g| weight(r, g));
+        1.0 - sum(&|g| weight(r, g) * (t(r, g) - p(r, g)).powi(2))
+            / sum(&|g| weight(r, g) * (d(t(r, g), g) - mean).powi(2))
+    });
+    check("frac_correct_direction", &|r| {
+        sum(&|g| f64::from(u8::from(d(r, g).0.signum() == d(r, g).1.signum()))) / 83.0
+    });
+    check("mean_centred_cosine_top50", &|r| {
+        let mut order: Vec<usize> = (0..83).collect();
+        order.sort_by(|a, b| d(r, *b).1.abs().total_cmp(&d(r, *a).1.abs()));
+        let c = |of: f64, g: usize| of - panel.train_mean[g];
+        let over = |f: &dyn Fn(usize) -> f64| order[..50].iter().map(|g| f(*g)).sum::<f64>();
+        over(&|g| c(p(r, g), g) * c(t(r, g), g))
+            / (over(&|g| c(p(r, g), g).powi(2)) * over(&|g| c(t(r, g), g).powi(2))).sqrt()
+    });
     let far = |r: usize, q: usize| sum(&|g| (p(r, g) - t(q, g)).powi(2));
     check("nir", &|r| (0..11).filter(|q| *q != r && far(r, *q) > far(r, r)).count() as f64 / 10.0);
     check("rank_pb_rmse", &|q| (0..11).filter(|r| far(*r, q) < far(q, q)).count() as f64 / 11.0);
@@ -153,6 +171,41 @@ fn formulas_match_their_definition() {
         let others = (0..11).filter(|q| *q != r && far(r, *q) > far(r, r)).count();
         (others + (0..6).filter(|k| train(r, *k) > far(r, r)).count()) as f64 / 16.0
     });
+}
+
+/// Position-wise comparison of a scorer with single calls, over masks, gene sets and two predictions.
+#[test]
+fn a_scorer_gives_what_each_metric_gives() {
+    let mut panel = Panel::random(9, 27, 410);
+    let genes: Vec<usize> = (0..410).filter(|it| it % 3 != 1).collect();
+    let mut requests = Vec::new();
+    for metric in builtin() {
+        for mask in [Mask::None, Mask::OwnTargets, Mask::Panel] {
+            requests.push(Request { metric: Arc::clone(&metric), genes: None, mask });
+            requests.push(Request { metric: Arc::clone(&metric), genes: Some(&genes), mask });
+        }
+    }
+    let constant = panel.train_mean.broadcast((27, 410)).expect("one width").to_owned();
+    let own_control = &panel.control * 0.9;
+    let preds = [(panel.pred.clone(), None), (constant, None), (panel.pred.clone(), Some(own_control))];
+    let copy = shuffled(&panel, &(0..27).collect::<Vec<_>>(), &(0..410).collect::<Vec<_>>());
+    let scorer = Scorer::new(&copy.input(Mask::None), requests.clone()).expect("shapes fit");
+    for (pred, control) in preds {
+        (panel.pred, panel.pred_control) = (pred, control);
+        let all = scorer.score(panel.pred.view(), panel.pred_control.as_ref().map(|it| it.view()));
+        for (request, got) in requests.iter().zip(all) {
+            let mut input = panel.input(request.mask);
+            input.genes = request.genes;
+            let want = request.metric.compute(&input).expect("shapes fit");
+            assert_eq!(got.expect("shapes fit"), want, "{} {:?}", request.metric.info().id, request.mask);
+        }
+    }
+    panel.pred[[3, 9]] = f64::NAN;
+    for (request, got) in requests.iter().zip(scorer.score(panel.pred.view(), None)) {
+        // A gene that is not used is not looked at.
+        let used = request.genes.is_none_or(|it| it.contains(&9)) && request.mask != Mask::Panel;
+        assert!(!used || got.is_err() || request.metric.info().id.contains("_top"), "{}", request.metric.info().id);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Principal components: exact from dense matrices, iterative from sparse ones and from streams of cells.
 
+mod chebyshev;
 mod dense;
 mod model;
 mod operator;

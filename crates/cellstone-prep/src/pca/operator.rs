@@ -3,13 +3,14 @@
 //! Every number is a sum over cells in their order, whatever the blocks and the threads: parallel work is split by
 //! output row, never by summand.
 
+use crate::fastmath::{Loop, vectorized};
 use cellstone_core::{CountSource, Csr, Error, Result};
 use ndarray::{Array1, Array2, ArrayViewMut2, Axis, Slice};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
-/// Cells of a block of a matrix in memory.
-const BLOCK_ROWS: usize = 4096;
+/// Cells of a block: their entries stay in the second-level cache while every column passes over them.
+const BLOCK_ROWS: usize = 512;
 
 /// Changes a block in flight, for instance by normalising it.
 pub(super) type Prepare<'a> = &'a (dyn Fn(&mut Csr<f32>) + Sync);
@@ -29,7 +30,7 @@ pub(super) struct ColumnIndex {
 
 /// A block of consecutive cells in both orders.
 pub(super) struct Block<'a> {
-    x: Cow<'a, Csr<f32>>,
+    x: &'a Csr<f32>,
     rows: std::ops::Range<usize>,
     /// Index of the first cell in the whole matrix.
     pub(super) start: usize,
@@ -85,16 +86,9 @@ impl Block<'_> {
 
     /// Adds `xᵀ x` to the upper triangle.
     fn add_gram(&self, gram: &mut Array2<f64>) {
-        gram.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(col, mut sums)| {
+        gram.axis_iter_mut(Axis(0)).into_par_iter().with_min_len(8).enumerate().for_each(|(col, mut sums)| {
             let sums = sums.as_slice_mut().expect("invariant: standard layout");
-            for (row, place) in self.by_column.column(col) {
-                let (cols, values) = self.row(*row);
-                let (cols, values) = (&cols[*place as usize..], &values[*place as usize..]);
-                let own = f64::from(values[0]);
-                for (other, value) in cols.iter().zip(values) {
-                    sums[*other as usize] += own * f64::from(*value);
-                }
-            }
+            vectorized(GramRow { block: self, col, sums });
         });
     }
 
@@ -103,11 +97,7 @@ impl Block<'_> {
         out.into_par_iter_rows().enumerate().for_each(|(row, sums)| {
             sums.fill(0.0);
             let (cols, values) = self.row(row as u32);
-            for (col, value) in cols.iter().zip(values) {
-                let value = f64::from(*value);
-                let q = q.row(*col as usize).to_slice().expect("invariant: standard layout");
-                sums.iter_mut().zip(q).for_each(|(sum, it)| *sum += value * it);
-            }
+            vectorized(RowTimes { cols, values, q, sums });
         });
     }
 
@@ -115,12 +105,73 @@ impl Block<'_> {
     fn add_transposed_times(&self, y: &Array2<f64>, out: &mut Array2<f64>) {
         out.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(col, mut sums)| {
             let sums = sums.as_slice_mut().expect("invariant: standard layout");
-            for (row, place) in self.by_column.column(col) {
-                let value = f64::from(self.row(*row).1[*place as usize]);
-                let y = y.row(*row as usize).to_slice().expect("invariant: standard layout");
-                sums.iter_mut().zip(y).for_each(|(sum, it)| *sum += value * it);
-            }
+            vectorized(ColumnTimes { block: self, col, y, sums });
         });
+    }
+}
+
+/// Adds the products of one column with itself and all later ones.
+struct GramRow<'a> {
+    block: &'a Block<'a>,
+    col: usize,
+    sums: &'a mut [f64],
+}
+
+/// Adds the product of a sparse row with a dense matrix.
+struct RowTimes<'a> {
+    cols: &'a [u32],
+    values: &'a [f32],
+    q: &'a Array2<f64>,
+    sums: &'a mut [f64],
+}
+
+/// Adds the product of a sparse column with a dense matrix.
+struct ColumnTimes<'a> {
+    block: &'a Block<'a>,
+    col: usize,
+    y: &'a Array2<f64>,
+    sums: &'a mut [f64],
+}
+
+impl Loop for GramRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (row, place) in self.block.by_column.column(self.col) {
+            let (cols, values) = self.block.row(*row);
+            let (cols, values) = (&cols[*place as usize..], &values[*place as usize..]);
+            let own = f64::from(values[0]);
+            for (other, value) in cols.iter().zip(values) {
+                self.sums[*other as usize] += own * f64::from(*value);
+            }
+        }
+    }
+}
+
+impl Loop for RowTimes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (col, value) in self.cols.iter().zip(self.values) {
+            let value = f64::from(*value);
+            let q = self.q.row(*col as usize).to_slice().expect("invariant: standard layout");
+            self.sums.iter_mut().zip(q).for_each(|(sum, it)| *sum += value * it);
+        }
+    }
+}
+
+impl Loop for ColumnTimes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (row, place) in self.block.by_column.column(self.col) {
+            let value = f64::from(self.block.row(*row).1[*place as usize]);
+            let y = self.y.row(*row as usize).to_slice().expect("invariant: standard layout");
+            self.sums.iter_mut().zip(y).for_each(|(sum, it)| *sum += value * it);
+        }
     }
 }
 
@@ -159,7 +210,7 @@ impl<'a> Rows<'a> {
                 for (task, by_column) in index.iter().enumerate() {
                     let start = task * BLOCK_ROWS;
                     let rows = start..n.min(start + BLOCK_ROWS);
-                    work(&Block { x: Cow::Borrowed(*x), rows, start, by_column: Cow::Borrowed(by_column) })?;
+                    work(&Block { x, rows, start, by_column: Cow::Borrowed(by_column) })?;
                 }
             }
             Self::Stream(source, prepare) => {
@@ -174,10 +225,13 @@ impl<'a> Rows<'a> {
                         )));
                     }
                     prepare(&mut block.x);
-                    let rows = 0..block.x.shape().0;
-                    next += rows.len();
-                    let by_column = Cow::Owned(ColumnIndex::new(&block.x, rows.clone()));
-                    work(&Block { x: Cow::Owned(block.x), rows, start: block.start, by_column })?;
+                    let n_rows = block.x.shape().0;
+                    for from in (0..n_rows).step_by(BLOCK_ROWS) {
+                        let rows = from..n_rows.min(from + BLOCK_ROWS);
+                        let by_column = Cow::Owned(ColumnIndex::new(&block.x, rows.clone()));
+                        work(&Block { x: &block.x, rows, start: next + from, by_column })?;
+                    }
+                    next += n_rows;
                 }
                 if next != source.n_obs() {
                     return Err(Error::invalid_input(format!(

@@ -1,9 +1,10 @@
-//! The leading eigenvectors of a large symmetric positive semidefinite operator.
+//! The leading eigenvectors of a large symmetric positive semidefinite operator that is known by its products only.
 //!
 //! A block Krylov method in Rayleigh–Ritz form: the basis grows by the residuals of the wanted vectors that have not
 //! converged, and is cut back to the best Ritz vectors when it is full. With the whole basis kept this is block Lanczos
 //! with full reorthogonalisation; the cut is the thick restart of Wu and Simon, <https://doi.org/10.1137/S0895479898334605>.
 
+use crate::fastmath::clear_vector_state;
 use crate::linalg::{columns, gram_t, last_reversed, matmul, sym_eig};
 use cellstone_core::{Error, Result, Seed};
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice, concatenate};
@@ -79,11 +80,15 @@ pub(super) fn leading(
         basis.v = join(&basis.v, &fresh);
         basis.av = join(&basis.av, &image);
     }
-    Err(Error::not_converged(format!(
+    Err(not_converged(wanted, worst))
+}
+
+pub(super) fn not_converged(wanted: &Wanted, worst: f64) -> Error {
+    Error::not_converged(format!(
         "principal components did not converge in {} passes: residual {worst:.1e}, expected {:.1e}",
         wanted.max_iter, wanted.tol
     ))
-    .with_hint("raise max_iter or n_oversample, or ask for fewer components"))
+    .with_hint("raise max_iter or n_oversample, or ask for fewer components")
 }
 
 impl Basis {
@@ -123,12 +128,12 @@ fn null(p: usize, k: usize) -> (Array1<f64>, Array2<f64>) {
     (Array1::zeros(k), Array2::from_shape_fn((p, k), |(i, j)| if i == j { 1.0 } else { 0.0 }))
 }
 
-fn join(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
+pub(super) fn join(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
     concatenate(Axis(1), &[a.view(), b.view()]).expect("invariant: same rows").as_standard_layout().into_owned()
 }
 
 /// An orthonormal basis of what the columns add to `against`; columns that add nothing are dropped.
-fn orthonormal(x: &Array2<f64>, against: Option<&Array2<f64>>) -> Result<Array2<f64>> {
+pub(super) fn orthonormal(x: &Array2<f64>, against: Option<&Array2<f64>>) -> Result<Array2<f64>> {
     let mut q = x.clone();
     for column in q.columns_mut() {
         normalize(column);
@@ -152,6 +157,7 @@ fn orthonormal(x: &Array2<f64>, against: Option<&Array2<f64>>) -> Result<Array2<
     }
     // Householder reflections take the last digit.
     let (q, _) = q.qr().map_err(|error| Error::not_converged(format!("orthogonalisation failed: {error}")))?;
+    clear_vector_state();
     Ok(q.as_standard_layout().into_owned())
 }
 

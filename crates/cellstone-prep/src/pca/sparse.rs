@@ -1,5 +1,6 @@
 //! Principal components of sparse matrices and of streams, centred without being made dense.
 
+use super::chebyshev::leading_of;
 use super::model::{Pca, check_k, shares};
 use super::operator::{Rows, covariance_times, moments, project};
 use super::solver::{Wanted, leading};
@@ -14,7 +15,7 @@ const SMALL: usize = 400;
 const COVARIANCE_VARS: usize = 4096;
 
 /// Applications of the operator that an iteration is expected to take, for the choice of route.
-const EXPECTED_PASSES: usize = 15;
+const EXPECTED_PASSES: usize = 40;
 
 /// How a sparse matrix is turned into components. Both routes give the same numbers within the tolerance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -141,7 +142,10 @@ fn components(rows: &Rows<'_>, k: usize, params: &SparsePcaParams, with_gram: im
         Wanted { k, width: k + params.n_oversample, tol: params.tol, max_iter: params.max_iter, seed: params.seed };
     let (values, mut loadings) = match found.gram.take() {
         Some(gram) if p <= SMALL.max(3 * wanted.width) => whole(&gram, k)?,
-        Some(gram) => leading(p, &wanted, |q| Ok(matmul(&gram.view(), &q.view())))?,
+        Some(gram) => match leading_of(&gram, &wanted)? {
+            Some(found) => found,
+            None => leading(p, &wanted, |q| Ok(matmul(&gram.view(), &q.view())))?,
+        },
         None => leading(p, &wanted, |q| covariance_times(rows, &found, q))?,
     };
     fix_signs(&mut loadings);

@@ -1,7 +1,7 @@
 //! From sums to means, their sampling variance and replicate halves, one range of genes at a time.
 
 use super::accumulate::{Layout, Sums, n_lanes};
-use super::plan::{GroupPlan, Plan};
+use super::plan::{GroupPlan, Plan, Unit};
 use crate::labels::CellLabels;
 use cellstone_core::{Averaging, Replicate};
 use ndarray::{Array2, ArrayViewMut1, Axis, Slice};
@@ -16,7 +16,12 @@ pub(super) struct Output {
     /// `None` once a variance turned out to have no estimate at all.
     pub(super) sampling_var: Option<Array2<f64>>,
     pub(super) replicates: Vec<Replicate>,
+    /// Variance between batches of each row, summed over the genes done so far.
+    pub(super) between: Vec<Option<f64>>,
 }
+
+/// Fewest batches whose spread says something about the variance of their mean.
+const MIN_BATCHES: usize = 3;
 
 /// Everything the formulas need besides the sums.
 pub(super) struct Finish<'a> {
@@ -58,7 +63,9 @@ impl Output {
                 n_second: counts(2 * it + 1),
             })
             .collect();
-        Self { profiles: zeros(), sampling_var: Some(zeros()), replicates, group_of_row }
+        let enough = |it: &usize| (plan.groups[*it].n_batches() >= MIN_BATCHES).then_some(0.0);
+        let between = group_of_row.iter().map(enough).collect();
+        Self { profiles: zeros(), sampling_var: Some(zeros()), replicates, between, group_of_row }
     }
 
     /// The genes of `tile` of one half of one row.
@@ -94,6 +101,9 @@ impl Finish<'_> {
             let group = out.group_of_row[row];
             let s2 = residual[group].clone().or_else(|| self.borrowed(group, &residual));
             let mut mean = self.mean(group, &sums[group], tile.len());
+            if let Some(between) = &mut out.between[row] {
+                *between += self.between_batches(group, &sums[group], &mean);
+            }
             let var = s2.map(|it| self.mean_variance(group, &sums[group], &it));
             let mut halves = self.halves(group, &sums[group], tile.len());
             let control = controls.get(&self.labels.groups[group].context);
@@ -211,6 +221,17 @@ impl Finish<'_> {
                 / (n_batches * n_batches)
         };
         s2.iter().enumerate().map(of).collect()
+    }
+
+    /// `Σ (y_b − y)² / (β (β − 1))` over batches and genes.
+    fn between_batches(&self, group: usize, sums: &Sums, mean: &[f64]) -> f64 {
+        let plan = &self.plan.groups[group];
+        let n_batches = plan.n_batches() as f64;
+        let unit = |(unit, sum): (&Unit, &Vec<f64>)| -> f64 {
+            let gap = |(gene, mean): (usize, &f64)| (sum[2 * gene] / unit.n as f64 - mean).powi(2);
+            mean.iter().enumerate().map(gap).sum()
+        };
+        plan.units.iter().zip(&sums.units).map(unit).sum::<f64>() / (n_batches * (n_batches - 1.0))
     }
 
     /// Means of the halves, by half; zeros where a half has no cell.

@@ -42,12 +42,16 @@ impl Default for PseudobulkParams {
 }
 
 /// What happened on the way to the means.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PseudobulkLog {
     /// Labeled cells without a single count, dropped.
     pub n_dropped_empty: usize,
     /// Pairs of context and batch whose conditions took the control of the context (PB3, PB4).
     pub n_fallback_batches: usize,
+    /// `T' = Σ_b ‖y_cb − y_c‖² / (β (β − 1))` of each row of the means, summed over genes: the sampling variance as the β
+    /// batches show it, which holds what a perturbation does differently in each of them and the within-batch form does
+    /// not. `None` below three batches; empty unless batches are averaged (PB2).
+    pub between_batches: Vec<Option<f64>>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }

@@ -27,7 +27,7 @@ const MEMORY_BUDGET: usize = 1 << 30;
 /// | `Bulk` (PB5) | `ln(1 + 5e4 Σ N_g / Σ N)` | delete-one jackknife |
 ///
 /// `s²` has `n − 1`. A condition without a second cell borrows the mean `s²` of the conditions of its context (PB5: 0), and
-/// its replicate halves are NaN. Batches with too few control cells take the control of the context; its variance counts
+/// its replicate halves are NaN. Under PB2 the log also holds the variance between batches. Batches with too few control cells take the control of the context; its variance counts
 /// once. The `y_0` of a matched control is PB2 of the control for PB3 and PB1 for PB4, and its own row is not matched.
 /// Replicate halves are averaged like the whole, each against its own half of the control.
 ///
@@ -176,6 +176,9 @@ impl Run<'_> {
                 "{} batches have fewer than {} control cells and take the control of their context",
                 log.n_fallback_batches, self.params.min_control_batch
             ));
+        }
+        if self.params.averaging == Averaging::Batches {
+            log.between_batches.clone_from(&out.between);
         }
         if out.sampling_var.is_none() {
             log.warnings.push("no condition has two cells: the sampling variance is unknown".to_owned());

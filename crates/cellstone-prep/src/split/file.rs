@@ -69,7 +69,8 @@ pub fn pool_hash<'a>(raws: impl IntoIterator<Item = &'a str>) -> String {
     let mut names: Vec<&str> = raws.into_iter().collect();
     names.sort_unstable();
     names.dedup();
-    Sha256::digest(names.join("\n")).iter().map(|it| format!("{it:02x}")).collect()
+    let digit = |it: u8| char::from_digit(u32::from(it), 16).unwrap_or('0');
+    Sha256::digest(names.join("\n")).iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]).collect()
 }
 
 /// The text of `split.json`: sorted lists, the same bytes for the same split.
@@ -89,7 +90,9 @@ pub fn split_to_json(split: &Split, meta: &SplitMeta) -> Result<String> {
         parts.list(part).push(key.raw.clone());
     }
     let mut subgroups = split.subgroups.clone();
-    subgroups.values_mut().for_each(|it| it.sort());
+    for names in subgroups.values_mut() {
+        names.sort();
+    }
     let mut control = meta.control.clone();
     control.sort();
     let file = File {

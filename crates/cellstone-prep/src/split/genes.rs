@@ -2,7 +2,7 @@
 
 use super::conditions::{SplitCondition, perturbed};
 use super::protocol::{Draw, SplitParams, folds};
-use cellstone_core::{Error, Part, Result, Split};
+use cellstone_core::{Error, Part, Perturbation, Result, Split};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -24,16 +24,19 @@ pub(super) fn kfold(conditions: &[SplitCondition], params: &SplitParams, draw: D
 
 /// Target genes in `k` folds: sorted, permuted, cut into consecutive blocks, the first `n mod k` one longer.
 pub(super) fn gene_folds(conditions: &[SplitCondition], k: usize, draw: Draw) -> Result<Vec<BTreeSet<&str>>> {
-    let genes: Vec<&str> = {
-        let targets = conditions.iter().filter_map(|it| it.condition.perturbation()).flat_map(|it| it.targets());
-        let distinct: BTreeSet<&str> = targets.map(String::as_str).collect();
-        distinct.into_iter().collect()
-    };
+    let genes = targets_of(conditions);
     if k < 2 || k > genes.len() {
         return Err(Error::config(format!("k is {k}, expected 2 to {} for {} target genes", genes.len(), genes.len())));
     }
     let order = draw.restart().permutation(genes.len());
     Ok(blocks(genes.len(), k).map(|block| order[block].iter().map(|it| genes[*it]).collect()).collect())
+}
+
+/// Every target gene, sorted.
+pub(super) fn targets_of(conditions: &[SplitCondition]) -> Vec<&str> {
+    let targets = conditions.iter().filter_map(|it| it.condition.perturbation()).flat_map(Perturbation::targets);
+    let distinct: BTreeSet<&str> = targets.map(String::as_str).collect();
+    distinct.into_iter().collect()
 }
 
 /// `n` items in `k` consecutive blocks, the first `n mod k` one longer.

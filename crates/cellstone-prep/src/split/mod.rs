@@ -4,7 +4,9 @@ mod conditions;
 mod contexts;
 mod file;
 mod gears;
+mod gears_modes;
 mod genes;
+mod groups;
 mod norman;
 mod protocol;
 

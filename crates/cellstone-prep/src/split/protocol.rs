@@ -1,7 +1,7 @@
 //! The list of protocols, their common parameters, and the one entry point.
 
 use super::conditions::{SplitCondition, controls};
-use super::{contexts, gears, genes, norman};
+use super::{contexts, gears, gears_modes, genes, groups, norman};
 use crate::mt19937::NumpyRng;
 use cellstone_core::{Error, Part, Result, Split, nearest, quoted};
 
@@ -20,7 +20,7 @@ pub struct ProtocolInfo {
     pub source: &'static str,
 }
 
-const PROTOCOLS: [ProtocolInfo; 5] = [
+const PROTOCOLS: [ProtocolInfo; 7] = [
     ProtocolInfo {
         id: "norman_doubles",
         summary: "half of the doubles train with all singles; the rest is halved into test and val",
@@ -43,6 +43,13 @@ const PROTOCOLS: [ProtocolInfo; 5] = [
         source: "doi:10.64898/2026.02.18.706454, preprocessing/pseudobulk/pseudobulk_norman.py",
     },
     ProtocolInfo {
+        id: "group_kfold",
+        summary: "as gene_kfold, but genes that a chain of edges of a gene graph connects are held out together",
+        n_splits: "k",
+        params: "edges, k, fold",
+        source: "",
+    },
+    ProtocolInfo {
         id: "leave_one_context_out",
         summary: "the perturbations of one context are held out: all, all but a fraction, or with their genes everywhere",
         n_splits: "one a context (times k for gene_and_context)",
@@ -55,6 +62,13 @@ const PROTOCOLS: [ProtocolInfo; 5] = [
         n_splits: "2",
         params: "fold",
         source: "shiftbioscience/Perturbation-Models-Outperform-Baselines",
+    },
+    ProtocolInfo {
+        id: "gears_modes",
+        summary: "the other modes of GEARS, with its draws with replacement; some combinations are neither trained on nor scored",
+        n_splits: "1",
+        params: "variant",
+        source: "snap-stanford/GEARS, gears/data_utils.py",
     },
 ];
 
@@ -71,6 +85,8 @@ pub fn protocols() -> &'static [ProtocolInfo] {
 /// | `fold` | all | only this fold, from 0 | below the number of folds |
 /// | `fraction` | 0.2 | share of the held-out context's conditions that train (`few_shot`) | 0..1 |
 /// | `variant` | `zero_shot` | of `leave_one_context_out`: `zero_shot`, `few_shot`, `gene_and_context` | |
+/// | | `single` | of `gears_modes`: `single`, `single_only`, `combo_seen0`, `combo_seen1`, `combo_seen2`, `no_test` | |
+/// | `edges` | none | pairs of related genes, by the names that conditions use (`group_kfold`) | |
 #[derive(Debug, Clone, PartialEq)]
 pub struct SplitParams {
     /// Number of folds.
@@ -81,11 +97,13 @@ pub struct SplitParams {
     pub fraction: f64,
     /// Variant of the protocol.
     pub variant: Option<String>,
+    /// Pairs of related genes.
+    pub edges: Vec<(String, String)>,
 }
 
 impl Default for SplitParams {
     fn default() -> Self {
-        Self { k: 5, fold: None, fraction: 0.2, variant: None }
+        Self { k: 5, fold: None, fraction: 0.2, variant: None, edges: Vec::new() }
     }
 }
 
@@ -122,6 +140,8 @@ pub fn make_splits(
         "norman_doubles" => norman::doubles(conditions, draw),
         "gears_simulation" => gears::simulation(conditions, draw),
         "gene_kfold" => genes::kfold(conditions, params, draw),
+        "group_kfold" => groups::kfold(conditions, params, draw),
+        "gears_modes" => gears_modes::modes(conditions, params, draw),
         "combos_2fold" => norman::combos_2fold(conditions, params, draw),
         "leave_one_context_out" => contexts::leave_one_out(conditions, params, draw),
         _ => Err(unknown(protocol)),

@@ -19,6 +19,7 @@ fn refused(obs: &ObsTable, columns: &LabelColumns, message: &str, hint: &str) {
     assert_eq!(error.hints(), if hint.is_empty() { Vec::<String>::new() } else { vec![hint.to_owned()] });
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the columns of the options are optional")]
 fn named(role: &str) -> Option<String> {
     Some(role.to_owned())
 }

@@ -149,6 +149,21 @@ fn the_iteration_finds_the_exact_subspace() {
 }
 
 #[test]
+fn a_low_rank_is_no_obstacle() {
+    // Five directions in 450 genes: the block of the iteration is wider than the rank.
+    let (cells, genes) = (random(200, 5, 21), random(5, 450, 22));
+    let dense = cells.dot(&genes).mapv(|it| it as f32);
+    for x in [&dense, &dense.mapv(|it| (it * 8.0).round())] {
+        let want = pca_dense(&x.mapv(f64::from).view(), 8, true).expect("finite");
+        let params = SparsePcaParams { route: PcaRoute::Covariance, ..Default::default() };
+        let got = pca_sparse(&Csr::from_dense(x), 8, &params).expect("converges");
+        let floor = 1e-9 * want.explained_variance[0];
+        assert!((&got.explained_variance - &want.explained_variance).iter().all(|it| it.abs() < floor));
+        check_invariants(&got, &x.mapv(f64::from), 1e-6);
+    }
+}
+
+#[test]
 fn too_few_passes_say_so() {
     let x = Csr::from_dense(&sparse(600, 500, 0.1, 2));
     let error = pca_sparse(&x, 30, &SparsePcaParams { max_iter: 2, ..Default::default() }).expect_err("two passes");

@@ -4,6 +4,7 @@ use crate::support::{Memory, labels};
 use cellstone_core::{Averaging, Condition, ContextId, Perturbation, Pseudobulk, PseudobulkRow, Scale, Seed, Var};
 use cellstone_prep::{
     CellLabels, Normalize, PseudobulkLog, PseudobulkParams, Target, delta, pseudobulk, pseudobulk_from_means,
+    split_control,
 };
 use ndarray::{Array1, Array2, s};
 use rand::RngExt;
@@ -178,6 +179,83 @@ fn every_averaging_is_its_definition() {
 }
 
 #[test]
+fn the_spread_of_batches_is_its_definition() {
+    let (x, labels, design) = batched();
+    let (bulk, log) = run(&x, &labels, Averaging::Batches, 0);
+    assert_eq!(log.between_batches.len(), bulk.rows().len());
+    let mut n_known = 0;
+    for (row, of) in bulk.rows().iter().enumerate() {
+        let batches = by_batch(&design, &cells_of(&design, &of.raw));
+        let n = batches.len() as f64;
+        let gap =
+            |(_, cells): &(&str, Vec<usize>)| (mean_of(&x, cells) - bulk.profiles().row(row)).mapv(|it| it * it).sum();
+        let want = batches.iter().map(gap).sum::<f64>() / (n * (n - 1.0));
+        match log.between_batches[row] {
+            Some(ours) => {
+                assert!(batches.len() >= 3 && (ours - want).abs() <= 1e-10 * want, "{}: {ours} and {want}", of.raw);
+                n_known += 1;
+            }
+            None => assert!(batches.len() < 3, "{}", of.raw),
+        }
+    }
+    assert!(n_known >= 3);
+    for averaging in [Averaging::Cells, Averaging::BatchesMatched, Averaging::CellsMatched] {
+        assert!(run(&x, &labels, averaging, 0).1.between_batches.is_empty());
+    }
+}
+
+#[test]
+fn without_batch_effects_both_variances_agree() {
+    // Cells of one distribution in ten batches: within-batch and between-batch forms estimate the same T.
+    let mut rng = Seed::new(12).rng();
+    let x = Array2::from_shape_fn((400, 300), |_| rng.random::<f32>() + 0.1);
+    let conditions: Vec<&str> = (0..400).map(|it| if it % 2 == 0 { "ctrl" } else { "A" }).collect();
+    let batches: Vec<String> = (0..400).map(|it| format!("b{}", it / 2 % 10)).collect();
+    let batches: Vec<&str> = batches.iter().map(String::as_str).collect();
+    let (bulk, log) = run(&x, &labels(&conditions, Some(&batches), None), Averaging::Batches, 0);
+    for (row, between) in log.between_batches.iter().enumerate() {
+        let within = bulk.sampling_var().expect("variances").row(row).sum();
+        let ratio = between.expect("ten batches") / within;
+        assert!((ratio - 1.0).abs() < 0.1, "{ratio}");
+    }
+}
+
+#[test]
+fn a_split_control_shares_no_cell() {
+    let (x, labels, _) = batched();
+    for averaging in [Averaging::Cells, Averaging::Batches] {
+        let (bulk, _) = run(&x, &labels, averaging, 2);
+        let (for_methods, for_truth) = split_control(&bulk, 1).expect("two halves");
+        let at = bulk.control_row(&ContextId::default_context()).expect("control");
+        let halves = &bulk.replicates()[1];
+        assert_eq!(for_methods.profiles().row(at), halves.first.row(at));
+        assert_eq!(for_truth.profiles().row(at), halves.second.row(at));
+        let n = |it: &Pseudobulk| it.rows()[at].n_cells;
+        assert_eq!(n(&for_methods) + n(&for_truth), n(&bulk));
+        let variance = |it: &Pseudobulk| it.sampling_var().expect("variances").row(at).sum();
+        assert!(
+            (variance(&for_methods) * n(&for_methods) as f64 / (variance(&bulk) * n(&bulk) as f64) - 1.0).abs() < 1e-12
+        );
+        for row in (0..bulk.rows().len()).filter(|it| *it != at) {
+            assert_eq!(for_methods.profiles().row(row), bulk.profiles().row(row));
+            assert_eq!(for_truth.profiles().row(row), bulk.profiles().row(row));
+        }
+        // The genes that mark cells: none is in both controls.
+        let marks = |it: &Pseudobulk| it.profiles().row(at).iter().skip(GENES).map(|it| *it > 0.0).collect::<Vec<_>>();
+        assert!(marks(&for_methods).iter().zip(marks(&for_truth)).all(|(a, b)| !(*a && b)));
+        assert_eq!(
+            split_control(&bulk, 2).expect_err("two replicates").to_string(),
+            "replicate 2 asked for, but the means have 2"
+        );
+    }
+    let (matched, _) = run(&x, &labels, Averaging::CellsMatched, 1);
+    assert_eq!(
+        split_control(&matched, 0).expect_err("matched").to_string(),
+        "a control matched by batch cannot be split into two"
+    );
+}
+
+#[test]
 fn halves_are_disjoint_equal_and_random() {
     let (x, labels, design) = batched();
     let (bulk, _) = run(&x, &labels, Averaging::Cells, 3);
@@ -316,7 +394,7 @@ fn matched_and_global_deltas_are_equal_in_full_designs() {
 fn variance_agrees_with_random_halves() {
     let (x, labels, _) = batched();
     let source = Memory::new(&x, Scale::LogNorm { target_sum: None });
-    let mut estimate = vec![0.0; 6];
+    let mut estimate = [0.0; 6];
     let mut bulk = None;
     for seed in 0..80 {
         let params = PseudobulkParams {

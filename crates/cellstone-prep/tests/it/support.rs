@@ -28,7 +28,7 @@ impl Memory {
 }
 
 impl CountSource for Memory {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "memory"
     }
 

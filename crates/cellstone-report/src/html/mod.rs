@@ -7,6 +7,8 @@ mod figures;
 mod page;
 mod tables;
 
+pub(crate) use page::{FIGURE_STYLE, STYLE};
+
 use crate::run_dir::RunDir;
 use crate::table::write_whole;
 use cellstone_core::{Context, Error, Result};

@@ -8,8 +8,8 @@ use crate::fmt::maybe;
 use crate::run_dir::RunStatus;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-const FIGURE_STYLE: &str = include_str!("figure.css");
-const STYLE: &str = include_str!("style.css");
+pub(crate) const FIGURE_STYLE: &str = include_str!("figure.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// The page as text, and the figures as files.

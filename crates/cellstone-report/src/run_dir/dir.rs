@@ -47,16 +47,16 @@ impl RunDir {
     fn check_replaceable(&self, force: bool) -> Result<()> {
         let shown = self.path.display();
         if !self.path.is_dir() {
-            return Err(Error::config(format!("`{shown}`: found a file, expected a folder or nothing")));
+            return Err(Error::config(format!("`{shown}`: found a file, expected a folder or nothing"))
+                .with_hint("choose another --out folder"));
         }
         let is_ours = self.path.join(MANIFEST).exists();
         if !is_ours {
-            let mut entries = fs::read_dir(&self.path).map_err(|source| Error::io(&self.path, source))?;
-            return match entries.next() {
-                None => Ok(()),
-                Some(_) => Err(Error::config(format!("`{shown}`: found a folder that is not empty and not a run"))
-                    .with_hint("choose another --out folder")),
-            };
+            if Self::is_unstarted(&self.path) {
+                return Ok(());
+            }
+            return Err(Error::config(format!("`{shown}`: found a folder that is not empty and not a run"))
+                .with_hint("choose another --out folder"));
         }
         if force {
             return self.clear();
@@ -85,6 +85,20 @@ impl RunDir {
             }
         }
         Ok(())
+    }
+
+    /// Whether `dir` is a folder with nothing but what a run makes before its manifest: what a process that is killed
+    /// with its first breath leaves behind.
+    pub fn is_unstarted(dir: &Path) -> bool {
+        let empty = |it: &Path| fs::read_dir(it).is_ok_and(|mut entries| entries.next().is_none());
+        let ours = |entry: std::io::Result<fs::DirEntry>| {
+            let Ok(entry) = entry else { return false };
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let unfinished = [MANIFEST, "config.toml"].iter().any(|it| name.starts_with(&format!(".{it}.")));
+            let frame = ["tables", "checkpoints", "state", "report"].contains(&name.as_str()) && empty(&entry.path());
+            unfinished || frame || name == "config.toml"
+        };
+        !dir.join(MANIFEST).exists() && fs::read_dir(dir).is_ok_and(|mut entries| entries.all(ours))
     }
 
     /// Opens a run by its folder or its manifest.
@@ -171,7 +185,7 @@ impl RunDir {
         EventLog::new(self.path.join("events.jsonl"))
     }
 
-    /// Marks a stage as done and pins the tables it wrote: file name under `tables/` to SHA-256.
+    /// Marks a stage as done and pins the tables it wrote: file name, or path as seen from `tables/`, to SHA-256.
     ///
     /// # Errors
     /// If the name is no plain file name or the marker cannot be written.

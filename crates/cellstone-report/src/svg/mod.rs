@@ -8,11 +8,12 @@ mod ranks;
 mod scale;
 mod scatter;
 
-pub(crate) use canvas::{Figure, standalone};
+pub(crate) use canvas::{Figure, Svg, standalone};
 pub(crate) use curves::{Curve, curves};
 pub(crate) use forest::{Forest, ForestRow, forest};
 pub(crate) use gap::{GapPanel, GapRow, gap_panels};
 pub(crate) use ranks::{Ranks, ranks};
+pub(crate) use scale::{Scale, tick_label};
 pub(crate) use scatter::{Line, Point, Scatter, scatter};
 
 /// For which width a figure is laid out.

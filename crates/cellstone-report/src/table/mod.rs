@@ -1,6 +1,7 @@
 //! Tables on disk: typed columns, parquet and csv, rows as plain structs, and printing any of them.
 
 mod atomic;
+mod checksum;
 mod column;
 mod csv;
 mod parquet;

@@ -201,7 +201,8 @@ pub(crate) fn read_any(path: &Path) -> Result<Table> {
     match path.extension().and_then(|it| it.to_str()) {
         Some("parquet") => parquet::from_parquet(bytes, path),
         Some("csv") => csv_text(bytes, path),
-        _ => Err(Error::config(format!("`{}`: found another ending, expected .parquet or .csv", path.display()))),
+        _ => Err(Error::config(format!("`{}`: found another ending, expected .parquet or .csv", path.display()))
+            .with_hint("`inspect` says what is in files of other kinds")),
     }
 }
 
@@ -251,6 +252,11 @@ fn parse_column(values: impl Iterator<Item = Option<String>>, kind: &ColumnData)
 
 /// SHA-256 as lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes as lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
     let digit = |it: u8| char::from(b"0123456789abcdef"[it as usize]);
-    Sha256::digest(bytes).iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]).collect()
+    bytes.iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]).collect()
 }

@@ -78,6 +78,21 @@ fn nothing_is_overwritten_unasked() {
 }
 
 #[test]
+fn a_folder_without_its_manifest_yet_is_begun_anew() {
+    let base = tempfile::tempdir().expect("folder");
+    let dir = base.path().join("run");
+    let run = RunDir::create_at(&dir, false).expect("made");
+    fs::write(dir.join(".manifest.json.17.tmp"), "{\"exp").expect("torn");
+    assert!(RunDir::is_unstarted(&dir));
+    RunDir::create_at(&dir, false).expect("made again");
+    fs::write(run.tables_dir().join("scores.parquet"), "someone's").expect("file");
+    assert!(!RunDir::is_unstarted(&dir));
+    assert!(RunDir::create_at(&dir, true).is_err());
+    assert!(!RunDir::is_unstarted(&base.path().join("absent")));
+    assert!(!RunDir::is_unstarted(small(base.path()).path()));
+}
+
+#[test]
 fn an_incomplete_run_is_kept_for_resuming() {
     let base = tempfile::tempdir().expect("folder");
     let run = small(base.path());

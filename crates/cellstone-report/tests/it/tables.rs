@@ -2,7 +2,7 @@
 
 use crate::common::{Plan, write_run};
 use cellstone_report::schema::{CoverageRow, PredictionRow, ScoreRow, SplitRow};
-use cellstone_report::{PrintOptions, Row, Table, print_table, read_table, write_table};
+use cellstone_report::{ColumnData, PrintOptions, Row, Table, print_table, read_table, write_columns, write_table};
 use proptest::prelude::*;
 use std::fs;
 
@@ -19,6 +19,27 @@ fn scores() -> Vec<ScoreRow> {
         reason: (at % 4 == 3).then(|| "constant vector".to_owned()),
     };
     (0..200).map(row).collect()
+}
+
+#[test]
+fn every_value_survives_with_its_checksum() {
+    let dir = tempfile::tempdir().expect("folder");
+    let path = dir.path().join("all.parquet");
+    let columns = vec![
+        ("text".to_owned(), ColumnData::Str(vec![Some(String::new()), None, Some("ß\n".into())])),
+        ("nothing".to_owned(), ColumnData::Str(vec![None; 3])),
+        ("whole".to_owned(), ColumnData::Int(vec![Some(i64::MIN), None, Some(i64::MAX)])),
+        ("real".to_owned(), ColumnData::Float(vec![Some(-0.0), None, Some(f64::MIN_POSITIVE)])),
+        ("zero".to_owned(), ColumnData::Float(vec![Some(0.0), Some(-0.0), Some(0.0)])),
+        ("truth".to_owned(), ColumnData::Bool(vec![Some(true), None, Some(false)])),
+        ("list".to_owned(), ColumnData::Floats(vec![Some(vec![]), None, Some(vec![-0.0, 1.5])])),
+    ];
+    write_columns(&path, &Table::new(columns).expect("a table")).expect("written");
+    print_table(&path, &PrintOptions::default()).expect("the checksum holds");
+    let empty = dir.path().join("empty.parquet");
+    let columns = vec![("list".to_owned(), ColumnData::Floats(vec![])), ("t".to_owned(), ColumnData::Str(vec![]))];
+    write_columns(&empty, &Table::new(columns).expect("a table")).expect("written");
+    print_table(&empty, &PrintOptions::default()).expect("the checksum holds");
 }
 
 #[test]

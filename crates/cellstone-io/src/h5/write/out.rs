@@ -99,7 +99,7 @@ impl H5Out {
         #[cfg(unix)]
         // The umask still applies: the permissions of any other new file, not those of a secret one.
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder).map_err(|it| Error::io(path, it).context("creating"))?;
+        let file = builder.tempfile_in(folder).map_err(|it| Error::io(path, bare(it)))?;
         let mut sink = Sink { path: path.to_owned(), file: BufWriter::with_capacity(1 << 20, file), at: 0 };
         // Until the end this is no HDF5 file, so that nobody takes half of one for a whole.
         sink.put(&[0; SUPERBLOCK])?;
@@ -247,6 +247,15 @@ impl H5Out {
             Err(it) if it.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(&path)),
             Err(it) => Err(failed(it.error)),
         }
+    }
+}
+
+/// The error without the temporary path that `tempfile` appends: nobody asked for a file of that name.
+fn bare(error: std::io::Error) -> std::io::Error {
+    let text = error.to_string();
+    match text.split_once(" at path ") {
+        Some((what, _)) => std::io::Error::new(error.kind(), what.to_owned()),
+        None => error,
     }
 }
 

@@ -1,0 +1,203 @@
+//! Writing a file again with what a step found, in bounded memory.
+
+use super::rows::RowsOut;
+use super::write::{Extras, WriteOptions, Written, write_rest};
+use super::{AnyMatrix, H5ad, Matrix, MatrixKind, Uns};
+use crate::h5::write::H5Out;
+use cellstone_core::{Column, CountSource, Csr, Error, ObsTable, Result, Scale, Var};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What a step adds to a file of cells, and what it keeps of it.
+///
+/// Everything added has the length of the input: it is cut together with the rest.
+#[derive(Debug, Clone, Default)]
+pub struct Additions {
+    /// Columns of `obs`, one value per cell of the input; one of the same name is replaced.
+    pub obs: Vec<(String, Column)>,
+    /// Columns of `var`, one value per gene of the input.
+    pub var: Vec<(String, Column)>,
+    /// A row per cell of the input.
+    pub obsm: BTreeMap<String, AnyMatrix>,
+    /// A row per gene of the input.
+    pub varm: BTreeMap<String, AnyMatrix>,
+    /// Cells x cells.
+    pub obsp: BTreeMap<String, AnyMatrix>,
+    /// Unstructured annotation.
+    pub uns: BTreeMap<String, Uns>,
+    /// The cells that are kept, ascending; all unless said.
+    pub keep_obs: Option<Vec<usize>>,
+    /// The genes that are kept, ascending; all unless said.
+    pub keep_var: Option<Vec<usize>>,
+}
+
+/// Writes the cells of `source` with everything their file holds, and what a step adds.
+///
+/// Where the source is an `.h5ad` file, its `X`, layers and `raw` are streamed as they are, whichever of them the step
+/// read; `obsm`, `varm`, `obsp`, `varp` and `uns` come along. Values are stored as 32-bit floats: sparse matrices as
+/// CSR, dense ones dense. From any other format come the counts and the names. The file appears under its name when
+/// everything is written.
+///
+/// # Errors
+/// If an addition does not have the length of its axis, if the input cannot be read, or as
+/// [`super::H5adWriter::create`].
+pub fn write_annotated(
+    path: &Path,
+    options: &WriteOptions,
+    source: &dyn CountSource,
+    input: &Path,
+    additions: &Additions,
+) -> Result<()> {
+    let file = if is_h5ad(input) { Some(H5ad::open(input)?) } else { None };
+    let n_obs = source.n_obs();
+    let mut var = match &file {
+        Some(it) => it.var_table()?,
+        None => names(source.var())?,
+    };
+    let mut obs = source.obs().clone();
+    // The step may have read `raw`, whose genes are others than those of `var`.
+    let same_genes = var.n_rows() == source.var().len();
+    for (name, column) in &additions.obs {
+        obs.insert(name.clone(), column.clone())?;
+    }
+    let speaks_of_genes = !additions.var.is_empty() || !additions.varm.is_empty() || additions.keep_var.is_some();
+    if speaks_of_genes && !same_genes {
+        return Err(Error::invalid_input(format!(
+            "`{}`: the matrix that was read has {} genes, var has {}: what was found for its genes has no place",
+            input.display(),
+            source.var().len(),
+            var.n_rows()
+        ))
+        .with_hint("write a table (--out F.parquet or F.csv), or read X"));
+    }
+    for (name, column) in &additions.var {
+        var.insert(name.clone(), column.clone())?;
+    }
+    let mut extras = match &file {
+        Some(it) => it.annotation_of_axes()?,
+        None => Extras::default(),
+    };
+    extras.obsm.extend(additions.obsm.clone());
+    extras.varm.extend(additions.varm.clone());
+    extras.obsp.extend(additions.obsp.clone());
+    extras.uns.extend(additions.uns.clone());
+    check_heights(&extras, n_obs, var.n_rows())?;
+    let cut = Cut { obs: additions.keep_obs.as_deref(), var: additions.keep_var.as_deref() };
+    let mut out = H5Out::create(path, options.overwrite, options.gzip_level)?;
+    let (x, written) = if let Some(it) = &file {
+        matrices_of(it, &cut, &mut out)?
+    } else {
+        let x = copy(source, MatrixKind::Csr, cut.obs, cut.var, &mut out)?;
+        (Some(x), Written::default())
+    };
+    cut.extras(&mut extras);
+    write_rest(out, x, &written, &cut_table(&obs, cut.obs), &cut_table(&var, cut.var), &extras)
+}
+
+fn is_h5ad(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it.eq_ignore_ascii_case("h5ad"))
+}
+
+fn names(var: &Var) -> Result<ObsTable> {
+    let mut table = ObsTable::new(var.ids().to_vec());
+    if let Some(symbols) = var.symbols() {
+        table.insert("gene_symbol", Column::Str(symbols.iter().cloned().map(Some).collect()))?;
+    }
+    Ok(table)
+}
+
+/// Address and shape of a written matrix.
+type Placed = (u64, (usize, usize));
+
+/// Streams every matrix of cells x genes of a file.
+fn matrices_of(file: &H5ad, cut: &Cut<'_>, out: &mut H5Out) -> Result<(Option<Placed>, Written)> {
+    let mut stream = |matrix: Matrix, var: Option<&[usize]>| -> Result<Placed> {
+        let kind = file.matrix_info(&matrix)?.kind;
+        copy(&file.source(matrix, Scale::Effect)?, kind, cut.obs, var, out)
+    };
+    let x = if file.has(&Matrix::X) { Some(stream(Matrix::X, cut.var)?) } else { None };
+    let mut written = Written::default();
+    for name in file.keys("layers") {
+        written.layers.push((name.clone(), stream(Matrix::Layer(name), cut.var)?.0));
+    }
+    if file.has(&Matrix::RawX) {
+        written.raw = Some((stream(Matrix::RawX, None)?.0, file.raw_var_table()?));
+    }
+    Ok((x, written))
+}
+
+fn copy(
+    source: &dyn CountSource,
+    kind: MatrixKind,
+    obs: Option<&[usize]>,
+    var: Option<&[usize]>,
+    out: &mut H5Out,
+) -> Result<Placed> {
+    let mut rows = RowsOut::new(kind, var.map_or(source.var().len(), <[usize]>::len));
+    for block in source.blocks(0)? {
+        let block = block?;
+        let x = cut_block(block.x, block.start, obs, var);
+        rows.push(out, &x)?;
+    }
+    rows.finish(out)
+}
+
+fn cut_block(x: Csr<f32>, start: usize, obs: Option<&[usize]>, var: Option<&[usize]>) -> Csr<f32> {
+    let x = match obs {
+        None => x,
+        Some(keep) => {
+            let (from, to) =
+                (keep.partition_point(|it| *it < start), keep.partition_point(|it| *it < start + x.shape().0));
+            let local: Vec<usize> = keep[from..to].iter().map(|it| it - start).collect();
+            x.select_rows(&local)
+        }
+    };
+    match var {
+        None => x,
+        Some(keep) => x.select_cols(keep),
+    }
+}
+
+fn cut_table(table: &ObsTable, keep: Option<&[usize]>) -> ObsTable {
+    match keep {
+        None => table.clone(),
+        Some(rows) => table.select_rows(rows),
+    }
+}
+
+/// The cells and genes that are kept.
+struct Cut<'a> {
+    obs: Option<&'a [usize]>,
+    var: Option<&'a [usize]>,
+}
+
+impl Cut<'_> {
+    fn extras(&self, extras: &mut Extras) {
+        let groups: [(&mut BTreeMap<String, AnyMatrix>, _, _); 4] = [
+            (&mut extras.obsm, self.obs, None),
+            (&mut extras.varm, self.var, None),
+            (&mut extras.obsp, self.obs, self.obs),
+            (&mut extras.varp, self.var, self.var),
+        ];
+        for (group, rows, columns) in groups {
+            if rows.is_some() {
+                group.values_mut().for_each(|it| *it = it.select(rows, columns));
+            }
+        }
+    }
+}
+
+fn check_heights(extras: &Extras, n_obs: usize, n_vars: usize) -> Result<()> {
+    let groups = [
+        ("obsm", &extras.obsm, n_obs),
+        ("varm", &extras.varm, n_vars),
+        ("obsp", &extras.obsp, n_obs),
+        ("varp", &extras.varp, n_vars),
+    ];
+    for (group, members, expected) in groups {
+        if let Some((name, it)) = members.iter().find(|(_, it)| it.shape().0 != expected) {
+            return Err(Error::invalid_input(format!("{group}/{name} has {} rows, expected {expected}", it.shape().0)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The command line from outside: what it prints, which code it ends with, what it leaves on disk.
+
+#![expect(clippy::print_stderr, reason = "a skipped check is printed, never silent")]
+
+mod cells;
+mod common;
+mod disk;
+mod errors_data;
+mod errors_tables;
+mod errors_usage;
+mod help;
+mod kill;
+mod threads;
