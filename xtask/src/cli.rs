@@ -3,7 +3,8 @@
 mod cells;
 
 pub(crate) use cells::{
-    Cluster, ClusterArg, De, DeMethodArg, DistanceArg, GraphArg, Hvg, LfcArg, Neighbors, ObjectiveArg, Qc, Rep, Umap,
+    Cluster, ClusterArg, De, DeMethodArg, DistanceArg, Genes, GraphArg, Hvg, IdTargetArg, LfcArg, Neighbors,
+    ObjectiveArg, Qc, Rep, Umap,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -111,6 +112,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  cargo xtask de counts.h5ad --groupby cell_type --method wilcoxon --out de.parquet"
     )]
     De(De),
+    /// Ids or symbols for the genes of a file, and how many have one.
+    #[command(
+        after_help = "Example:\n  cargo xtask genes cells.h5ad --table genes.csv.gz --alias aliases.csv.gz --out mapping.csv"
+    )]
+    Genes(Genes),
     /// Print any table this project wrote.
     #[command(after_help = "Example:\n  cargo xtask table runs/demo/latest/tables/summary.parquet --where metric=l2")]
     Table(Table),

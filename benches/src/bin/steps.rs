@@ -55,7 +55,6 @@ fn run() -> Result<()> {
 struct Input {
     file: H5ad,
     x: Csr<f32>,
-    counts: Counts,
 }
 
 type Step<'a> = Box<dyn FnMut() -> Result<f64> + 'a>;
@@ -63,9 +62,12 @@ type Step<'a> = Box<dyn FnMut() -> Result<f64> + 'a>;
 impl Input {
     fn read(path: &Path) -> Result<Self> {
         let file = H5ad::open(path)?;
-        let x = file.source(Matrix::X, Scale::Counts)?.read()?;
-        let counts = Counts::new(x.clone(), file.var()?)?;
-        Ok(Self { file, x, counts })
+        let x = file.source(Matrix::X, Scale::Effect)?.read()?;
+        Ok(Self { file, x })
+    }
+
+    fn counts(&self) -> Result<Counts> {
+        Counts::new(self.x.clone(), self.file.var()?)
     }
 
     fn lognorm(&self) -> Result<LogNorm> {
@@ -77,9 +79,10 @@ impl Input {
     fn step(&self, step: &str) -> Result<Step<'_>> {
         Ok(match step {
             "qc" => {
-                let sets = GeneSets::standard(self.counts.var());
+                let counts = self.counts()?;
+                let sets = GeneSets::standard(counts.var());
                 Box::new(move || {
-                    let qc = calculate_qc_metrics(&Expression::Counts(&self.counts), &sets, &QcParams::default())?;
+                    let qc = calculate_qc_metrics(&Expression::Counts(&counts), &sets, &QcParams::default())?;
                     Ok(qc.cells.pct_counts_in_top_genes[0].1.iter().sum())
                 })
             }
@@ -111,8 +114,9 @@ impl Input {
             "hvg_seurat_v3" | "hvg_pearson" => {
                 let flavor = if step == "hvg_pearson" { HvgFlavor::PearsonResiduals } else { HvgFlavor::SeuratV3 };
                 let params = HvgParams::top(flavor, 2000);
+                let counts = self.counts()?;
                 Box::new(move || {
-                    let table = highly_variable_genes(&Expression::Counts(&self.counts), None, &params)?;
+                    let table = highly_variable_genes(&Expression::Counts(&counts), None, &params)?;
                     Ok(table.selected().iter().sum::<usize>() as f64)
                 })
             }
@@ -139,14 +143,15 @@ impl Input {
                 })
             }
             "wilcoxon" | "t_test" => {
-                let values = self.lognorm()?;
+                // The values are tested as they are: log-normalised.
+                let var = self.file.var()?;
                 let groups = DeGroups::from_column(&self.file.obs()?, "group")?;
                 let method = if step == "wilcoxon" { DeMethod::Wilcoxon } else { DeMethod::TTest };
                 let params = DeParams { method, ..DeParams::default() };
                 let scale = Scale::LogNorm { target_sum: Some(1e4) };
                 Box::new(move || {
-                    let table = de(values.x(), scale, values.var(), &groups, &params)?;
-                    Ok(table.statistic.iter().map(|it| it.abs()).sum())
+                    let table = de(&self.x, scale, &var, &groups, &params)?;
+                    Ok(table.pvalue.iter().sum())
                 })
             }
             other => return Err(Error::config(format!("no step `{other}`"))),

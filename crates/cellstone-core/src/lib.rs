@@ -32,6 +32,7 @@
 mod condition;
 mod embedding;
 mod error;
+pub mod genes;
 mod matrix;
 mod pseudobulk;
 mod score;

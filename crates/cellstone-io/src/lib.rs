@@ -13,6 +13,7 @@ mod delim;
 mod edges;
 mod embed;
 mod fields;
+mod genes;
 mod gmt;
 mod h5;
 mod h5ad;
@@ -32,6 +33,7 @@ pub use atomic::atomic_write;
 pub use delim::read_count_table;
 pub use edges::{Edge, read_edges};
 pub use embed::{EmbeddingOptions, LoadedEmbedding, load_embedding, read_embedding};
+pub use genes::{read_gene_aliases, read_gene_table};
 pub use gmt::{GeneSet, read_gmt};
 pub use h5ad::{
     Additions, AnnData, AnyMatrix, Extras, H5ad, H5adSource, H5adWriter, Matrix, MatrixInfo, MatrixKind, Uns, Value,

@@ -23,6 +23,18 @@ pub struct Variant {
 }
 
 impl Variant {
+    /// For people: no two variants of a metric have the same name.
+    pub fn name(&self) -> String {
+        let info = self.metric.info();
+        let what = match self.id.strip_prefix(info.id.as_ref()) {
+            Some("_top1000") => ", 1000 genes highest in control",
+            Some("_self") => ", own targets left out",
+            Some("_panel") => ", all targets left out",
+            _ => "",
+        };
+        format!("{}{what}", info.name)
+    }
+
     /// `all` or `top1000_ctrl`.
     pub fn genes(&self) -> &'static str {
         if self.top_control { "top1000_ctrl" } else { "all" }

@@ -1,4 +1,4 @@
-//! Commands that take cells and add what they find: `qc`, `hvg`, `neighbors`, `cluster`, `umap`, `de`.
+//! Commands that take cells and add what they find: `qc`, `hvg`, `neighbors`, `cluster`, `umap`, `de`, `genes`.
 
 use super::{MatrixInput, ScaleArg};
 use clap::{Args, ValueEnum};
@@ -268,4 +268,41 @@ pub(crate) enum LfcArg {
     Pdex,
     /// Of arithmetic means.
     CellEval2,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Genes {
+    /// Cells whose genes are mapped: `.h5ad`, 10x `.h5`, mtx folder, `.csv`.
+    #[arg(value_name = "INPUT", required_unless_present = "names", conflicts_with = "names")]
+    pub(crate) input: Option<PathBuf>,
+    /// A text file with one gene a line, in place of cells.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) names: Option<PathBuf>,
+    /// Genes of the species: `ensembl_id, symbol` and perhaps `version, length, biotype`; `.csv` or `.tsv`, also `.gz`.
+    #[arg(long, value_name = "F")]
+    pub(crate) table: PathBuf,
+    /// Aliases and previous symbols: `alias, symbol`; `.csv` or `.tsv`, also `.gz`.
+    #[arg(long, value_name = "F")]
+    pub(crate) alias: Option<PathBuf>,
+    /// What genes are mapped to.
+    #[arg(long, value_enum, default_value_t = IdTargetArg::Ensembl, value_name = "IDS")]
+    pub(crate) to: IdTargetArg,
+    /// Refuse names that are unknown or ambiguous, and names that share a gene, instead of reporting them.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// `.parquet` or `.csv` (`gene, id, kind`).
+    #[arg(long, value_name = "F")]
+    pub(crate) out: PathBuf,
+    /// Replace the file if it is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// What genes can be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IdTargetArg {
+    /// Ids without version.
+    Ensembl,
+    /// Symbols; the id of a gene that has none.
+    Symbol,
 }

@@ -10,6 +10,7 @@ mod matrix;
 mod qc;
 mod score;
 mod tables;
+mod vocab;
 
 use crate::cli::{Cli, Command, Common, MatrixInput, ScaleArg};
 use crate::progress::TerminalProgress;
@@ -45,6 +46,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Cluster(it) => graph::cluster(common, it),
         Command::Umap(it) => graph::umap(common, it),
         Command::De(it) => genes::de(common, it),
+        Command::Genes(it) => vocab::genes(common, it),
         Command::Table(it) => tables::table(it),
         Command::List(it) => tables::list(common, it),
         Command::Report(it) => tables::report(it),

@@ -10,6 +10,12 @@ fn every_reader(shell: &Shell, failures: &mut Failures<'_>, name: &str) {
         &["normalize", name, "--out", "new.h5ad"][..],
         &["pseudobulk", name, "--scale", "counts", "--out", "new.csv"],
         &["pca", name, "--scale", "counts", "--n-comps", "2", "--out", "new.h5ad"],
+        &["qc", name, "--percent-top", "2", "--out", "new.csv"],
+        &["hvg", name, "--n-top", "2", "--out", "new.h5ad"],
+        &["neighbors", name, "--quiet", "--n-comps", "2", "--k", "3", "--out", "new.h5ad"],
+        &["cluster", name, "--quiet", "--n-comps", "2", "--k", "3", "--out", "new.csv"],
+        &["umap", name, "--quiet", "--n-comps", "2", "--k", "3", "--out", "new.csv"],
+        &["de", name, "--groupby", "perturbation", "--out", "new.csv"],
     ] {
         let quiet = Failures::of(shell).check(3, command).said().to_owned();
         let own = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();

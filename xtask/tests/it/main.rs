@@ -8,6 +8,8 @@ mod disk;
 mod errors_data;
 mod errors_tables;
 mod errors_usage;
+mod genes;
 mod help;
 mod kill;
+mod steps;
 mod threads;

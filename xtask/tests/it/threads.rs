@@ -25,5 +25,11 @@ fn threads_change_no_byte() {
     same(&["normalize", "cells.h5ad"], "normalized.h5ad");
     same(&["pseudobulk", "cells.h5ad", "--scale", "counts"], "means.h5ad");
     same(&["pca", "cells.h5ad", "--scale", "counts", "--n-comps", "10"], "pca.h5ad");
+    same(&["qc", "cells.h5ad", "--percent-top", "20"], "qc.h5ad");
+    same(&["hvg", "cells.h5ad", "--n-top", "20"], "hvg.parquet");
+    same(&["neighbors", "cells.h5ad", "--n-comps", "10"], "graph.h5ad");
+    same(&["cluster", "cells.h5ad", "--n-comps", "10"], "clusters.csv");
+    same(&["umap", "cells.h5ad", "--n-comps", "10", "--n-epochs", "20"], "umap.csv");
+    same(&["de", "cells.h5ad", "--groupby", "perturbation"], "de.parquet");
     same(&["split", "cells.h5ad", "--protocol", "norman_doubles"], "split.parquet");
 }

@@ -3,6 +3,7 @@
 mod annotate;
 mod common;
 mod delim;
+mod genes;
 mod h5ad_bad;
 mod h5ad_golden;
 mod h5ad_shared;

@@ -444,7 +444,7 @@ pub(crate) fn metric_rows(variants: &[Variant]) -> Vec<MetricRow> {
             let info = it.metric.info();
             MetricRow {
                 metric: it.id.clone(),
-                name: info.name.to_string(),
+                name: it.name(),
                 unit: info.unit.to_string(),
                 direction: serde_json::to_value(info.direction)
                     .ok()

@@ -6,5 +6,6 @@ mod determinism;
 mod extension;
 mod leakage;
 mod real_data;
+mod real_steps;
 mod resume;
 mod scoring;

@@ -153,7 +153,7 @@ fn large_enough(groups: &DeGroups, wanted: Vec<usize>, rule: SmallGroups) -> Res
             "groups with one cell (SingletonGroup): {}; a test needs at least {MIN_CELLS}",
             first_names(&small)
         ))
-        .with_hint("name the groups to test, or set small_groups = \"skip\""));
+        .with_hint("name the groups to test, or leave small ones out (small_groups = \"skip\", --skip-small)"));
     }
     Ok((tested, small))
 }

@@ -99,7 +99,11 @@ pub fn de_stream(
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<DeTable> {
     let (feed, scale) = Feed::stream(source, groups.group_of(), normalize, progress)?;
-    test(&feed, scale, source.var(), groups, params).map_err(|error| error.context(format!("`{}`", source.name())))
+    test(&feed, scale, source.var(), groups, params).map_err(|error| {
+        // What the source fails with names it already.
+        let named = error.to_string().contains(&format!("`{}`", source.name()));
+        if named { error } else { error.context(format!("`{}`", source.name())) }
+    })
 }
 
 fn test(feed: &Feed<'_>, scale: Scale, var: &Var, groups: &DeGroups, params: &DeParams) -> Result<DeTable> {
