@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Shorthand for results whose error is [`enum@Error`].
+/// Shorthand for results whose error is [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The classes of failure a caller can act on. Each maps to one exit code of the command line.
