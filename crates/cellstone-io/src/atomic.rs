@@ -1,9 +1,10 @@
 //! Files that appear whole or not at all.
 
-use cellstone_core::{Error, ErrorKind, Result};
+use cellstone_core::{Error, Result};
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
+use tempfile::NamedTempFile;
 
 /// Writes a file under a temporary name in the same folder, syncs it, and renames it to `path` when `write` succeeded.
 ///
@@ -27,71 +28,61 @@ use std::path::{Path, PathBuf};
 /// # Ok::<(), cellstone_core::Error>(())
 /// ```
 pub fn atomic_write<T>(path: &Path, overwrite: bool, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
-    refuse_existing(path, overwrite)?;
-    let (mut file, temporary) = create_beside(path)?;
-    let guard = Cleanup(Some(temporary));
-    let value = write(&mut file)?;
-    file.sync_all().map_err(|error| Error::io(path, error))?;
-    drop(file);
-    refuse_existing(path, overwrite)?;
-    guard.rename_to(path)?;
+    let mut file = temporary_beside(path, overwrite)?;
+    let value = write(file.as_file_mut())?;
+    publish(file, path, overwrite)?;
     Ok(value)
 }
 
-/// Refuses to touch an existing file unless told to overwrite it.
-fn refuse_existing(path: &Path, overwrite: bool) -> Result<()> {
-    if overwrite || !path.exists() {
-        return Ok(());
+/// A new file in the folder of `path`, hidden and under a name that nothing else has; dropped, it is gone.
+///
+/// # Errors
+/// If `path` exists and may not be replaced, names no file, or its folder cannot be written to.
+pub(crate) fn temporary_beside(path: &Path, overwrite: bool) -> Result<NamedTempFile> {
+    if !overwrite && path.exists() {
+        return Err(exists(path));
     }
-    Err(Error::new(ErrorKind::Config, format!("`{}` exists already and is not overwritten", path.display()))
-        .with_hint("choose another path, or pass --force to overwrite"))
-}
-
-/// A new file in the folder of `path`, under a name that nothing else has.
-fn create_beside(path: &Path) -> Result<(File, PathBuf)> {
     let Some(name) = path.file_name() else {
         return Err(Error::config(format!("`{}` does not name a file", path.display())));
     };
-    let folder = match path.parent() {
-        Some(it) if !it.as_os_str().is_empty() => it,
-        _ => Path::new("."),
-    };
-    // The process id keeps two runs apart, the number two writers of one run.
-    for number in 0..10_000_u32 {
-        let mut hidden = OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}-{number}.partial", std::process::id()));
-        let temporary = folder.join(hidden);
-        match OpenOptions::new().read(true).write(true).create_new(true).open(&temporary) {
-            Ok(file) => return Ok((file, temporary)),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(Error::io(path, error)),
-        }
-    }
-    Err(Error::io(path, std::io::Error::other("no free temporary name beside it")))
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".partial");
+    #[cfg(unix)]
+    // The umask still applies: the permissions of any other new file, not those of a secret one.
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder).map_err(|it| Error::io(path, bare(it)))
 }
 
-/// Removes the temporary file unless it was renamed.
-struct Cleanup(Option<PathBuf>);
-
-impl Cleanup {
-    fn rename_to(mut self, path: &Path) -> Result<()> {
-        if let Some(temporary) = self.0.as_deref() {
-            std::fs::rename(temporary, path).map_err(|error| Error::io(path, error))?;
-        }
-        self.0 = None;
-        Ok(())
+/// Syncs a temporary file and gives it its name.
+///
+/// # Errors
+/// If a file of that name has come up meanwhile and may not be replaced, or the disk fails.
+pub(crate) fn publish(file: NamedTempFile, path: &Path, overwrite: bool) -> Result<()> {
+    let failed = |it: std::io::Error| Error::io(path, it).context("writing");
+    file.as_file().sync_all().map_err(failed)?;
+    let named = if overwrite { file.persist(path) } else { file.persist_noclobber(path) };
+    match named {
+        Ok(_) => Ok(()),
+        Err(it) if it.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(path)),
+        Err(it) => Err(failed(it.error)),
     }
 }
 
-impl Drop for Cleanup {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.0
-            && let Err(error) = std::fs::remove_file(temporary)
-        {
-            tracing::warn!(path = %temporary.display(), %error, "a partial file could not be removed");
-        }
+/// The error without the temporary path that `tempfile` appends: nobody asked for a file of that name.
+fn bare(error: std::io::Error) -> std::io::Error {
+    let text = error.to_string();
+    match text.split_once(" at path ") {
+        Some((what, _)) => std::io::Error::new(error.kind(), what.to_owned()),
+        None => error,
     }
+}
+
+fn exists(path: &Path) -> Error {
+    Error::config(format!("`{}` exists already and is not overwritten", path.display()))
+        .with_hint("choose another path, or pass --force to overwrite")
 }
 
 #[cfg(test)]

@@ -36,8 +36,8 @@ pub use embed::{EmbeddingOptions, LoadedEmbedding, load_embedding, read_embeddin
 pub use genes::{read_gene_aliases, read_gene_table};
 pub use gmt::{GeneSet, read_gmt};
 pub use h5ad::{
-    Additions, AnnData, AnyMatrix, Extras, H5ad, H5adSource, H5adWriter, Matrix, MatrixInfo, MatrixKind, Uns, Value,
-    WriteOptions, write_annotated, write_dense,
+    Additions, AnnData, AnyMatrix, Extras, H5ad, H5adSource, H5adWriter, Matrix, MatrixInfo, MatrixKind, Transform,
+    Uns, Value, WriteOptions, var_table, write_annotated, write_dense, write_transformed,
 };
 pub use hash::sha256_file;
 pub use inspect::{ColumnReport, GeneIds, Inspection, Looks, MatrixReport, Problem, inspect};

@@ -1,6 +1,6 @@
 //! `neighbors`, `cluster`, `umap`: the graph of cells and what is read off it.
 
-use super::{check_out, open, principal_components, save_table, scale_of};
+use super::{check_out, is_h5ad, open, principal_components, save_table, scale_of};
 use crate::cli::{Cluster, ClusterArg, Common, DistanceArg, GraphArg, Neighbors, ObjectiveArg, Rep, Umap};
 use crate::progress::TerminalProgress;
 use crate::terminal::say;
@@ -23,10 +23,6 @@ struct Graph {
     knn: Option<KnnGraph>,
     weights: Csr<f64>,
     additions: Additions,
-}
-
-fn is_h5ad(path: &Path) -> bool {
-    path.extension().is_some_and(|it| it.eq_ignore_ascii_case("h5ad"))
 }
 
 /// The vectors of the cells: an entry of `obsm`, or components computed now.

@@ -1,15 +1,17 @@
 //! `normalize`, `pseudobulk`, `pca`: one step each, cells in, a matrix or a table out.
 
-use super::{check_out, open, scale_of};
+use super::{check_out, is_h5ad, open, scale_of};
 use crate::cli::{Common, MatrixInput, Normalize, Pca, Pseudobulk, ScaleArg};
 use crate::progress::TerminalProgress;
 use crate::terminal::say;
-use cellstone_core::{Averaging, Column, CountSource, Csr, Error, ObsTable, Result, Scale, Seed, Var};
-use cellstone_io::{Additions, AnyMatrix, Extras, H5ad, H5adWriter, Uns, WriteOptions, write_annotated};
+use cellstone_core::{Averaging, Column, CountSource, Csr, Error, ObsTable, Result, Scale, Seed};
+use cellstone_io::{
+    Additions, AnyMatrix, Extras, H5ad, Uns, WriteOptions, var_table, write_annotated, write_transformed,
+};
 use cellstone_lab::{Progress as _, in_file, require_label};
 use cellstone_prep::{
     CellLabels, LabelColumns, Normalize as Rule, ParseOptions, Pca as Components, PseudobulkParams, SparsePcaParams,
-    library_sizes, log1p, nonzero_median, normalize_total, pca_stream, source_libraries,
+    library_sizes, nonzero_median, normalize_log1p, normalize_total, pca_stream, source_libraries,
 };
 use cellstone_report::{ColumnData, Table, write_columns};
 use std::collections::BTreeMap;
@@ -31,46 +33,35 @@ pub(super) fn normalize(common: &Common, args: &Normalize) -> Result<u8> {
     };
     let progress = TerminalProgress::new(common);
     progress.begin("normalizing", Some(source.n_obs() as u64), "cells");
-    let options = WriteOptions { overwrite: args.force, ..WriteOptions::default() };
-    let mut writer = H5adWriter::create(&args.out, &options, source.var().len())?;
-    let mut n_empty = 0;
-    for block in source.blocks(0)? {
-        let mut x = block?.x;
-        n_empty += scale_block(&mut x, target)?;
-        if !args.no_log1p {
-            log1p(&mut x);
-        }
-        writer.write_rows(&x)?;
-        progress.advance(x.shape().0 as u64);
-    }
-    progress.end();
     let mut uns = BTreeMap::from([("target_sum".to_owned(), Uns::Float(target))]);
     if !args.no_log1p {
         // Where scanpy looks; an empty group means the natural logarithm.
         uns.insert("log1p".to_owned(), Uns::Group(BTreeMap::new()));
     }
-    writer.finish(source.obs(), &var_table(source.var())?, &Extras { uns, ..Extras::default() })?;
+    let mut n_empty = 0;
+    let mut scale = |x: &mut Csr<f32>| -> Result<()> {
+        let libraries = if args.no_log1p { scale_rows(x, target)? } else { normalize_log1p(x, target)? };
+        n_empty += libraries.iter().filter(|it| **it <= 0.0).count();
+        progress.advance(x.shape().0 as u64);
+        Ok(())
+    };
+    let options = WriteOptions { overwrite: args.force, ..WriteOptions::default() };
+    let additions = Additions { uns, ..Additions::default() };
+    let written = write_transformed(&args.out, &options, source.as_ref(), &args.input.input, &additions, &mut scale);
+    progress.end();
+    written?;
     if n_empty > 0 {
         say(common, &format!("{n_empty} cells have no count and stay zero"));
     }
     Ok(0)
 }
 
-/// Scales the rows of a block to `target`; cells without counts stay zero and are counted.
-fn scale_block(x: &mut Csr<f32>, target: f64) -> Result<usize> {
+/// Brings the rows of a block to `target`; cells without counts stay zero. Returns what they had.
+fn scale_rows(x: &mut Csr<f32>, target: f64) -> Result<Vec<f64>> {
     let libraries = library_sizes(x);
     let factors: Vec<f64> = libraries.iter().map(|it| if *it > 0.0 { target / it } else { 1.0 }).collect();
     normalize_total(x, &factors)?;
-    Ok(libraries.iter().filter(|it| **it <= 0.0).count())
-}
-
-/// The annotation of genes as a table: symbols where the file has them.
-fn var_table(var: &Var) -> Result<ObsTable> {
-    let mut table = ObsTable::new(var.ids().to_vec());
-    if let Some(symbols) = var.symbols() {
-        table.insert("gene_symbol", Column::Str(symbols.iter().cloned().map(Some).collect()))?;
-    }
-    Ok(table)
+    Ok(libraries)
 }
 
 /// Writes the mean profile of every condition.
@@ -197,13 +188,9 @@ pub(super) fn principal_components(
     let counts = scale == ScaleArg::Counts;
     let genes = keep.clone();
     let prepare = move |x: &mut Csr<f32>| {
+        // 10,000 is a positive number.
         if counts {
-            let libraries = library_sizes(x);
-            let factors: Vec<f64> = libraries.iter().map(|it| if *it > 0.0 { 1e4 / it } else { 1.0 }).collect();
-            // One factor per row by construction.
-            if normalize_total(x, &factors).is_ok() {
-                log1p(x);
-            }
+            drop(normalize_log1p(x, 1e4));
         }
         if let Some(genes) = &genes {
             *x = x.select_cols(genes);
@@ -227,8 +214,7 @@ pub(super) fn principal_components(
 
 /// Positions of the genes that a file marks as highly variable.
 fn marked_genes(input: &MatrixInput) -> Result<Option<Vec<usize>>> {
-    let h5ad = input.input.extension().is_some_and(|it| it.eq_ignore_ascii_case("h5ad"));
-    if !h5ad || input.matrix == "raw" {
+    if !is_h5ad(&input.input) || input.matrix == "raw" {
         return Ok(None);
     }
     let Some(Column::Bool(marks)) = H5ad::open(&input.input)?.var_table()?.get("highly_variable").cloned() else {

@@ -141,6 +141,11 @@ fn open(input: &MatrixInput, scale: Scale) -> Result<Box<dyn CountSource>> {
     open_source(&input.input, &options)
 }
 
+/// Whether a file may hold more than a matrix and names.
+fn is_h5ad(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it.eq_ignore_ascii_case("h5ad"))
+}
+
 /// Writes a table of columns.
 fn save_table(path: &Path, columns: Vec<(String, ColumnData)>) -> Result<u8> {
     write_columns(path, &Table::new(columns)?)?;

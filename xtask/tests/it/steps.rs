@@ -54,6 +54,20 @@ fn every_step_adds_to_the_file_and_loses_nothing() {
 }
 
 #[test]
+fn normalizing_keeps_everything_but_the_values() {
+    let shell = simulated();
+    shell.ok(&["pca", "cells.h5ad", "--scale", "counts", "--n-comps", "5", "--out", "pca.h5ad"]);
+    shell.ok(&["normalize", "pca.h5ad", "--out", "lognorm.h5ad"]);
+    let read = |name: &str| H5ad::open(shell.path(name)).and_then(|it| it.read_all()).expect("reads");
+    let (before, mut after) = (read("pca.h5ad"), read("lognorm.h5ad"));
+    for key in ["log1p", "target_sum"] {
+        assert!(after.extras.uns.remove(key).is_some(), "uns has no `{key}`");
+    }
+    assert_eq!((&after.obs, &after.var, &after.extras), (&before.obs, &before.var, &before.extras));
+    assert_ne!(after.x, before.x);
+}
+
+#[test]
 fn tables_have_the_documented_columns() {
     let shell = simulated();
     let header = |name: &str| shell.ok(&["table", name, "--csv"]).lines().next().unwrap_or_default().to_owned();

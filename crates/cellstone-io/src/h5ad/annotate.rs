@@ -48,57 +48,104 @@ pub fn write_annotated(
     input: &Path,
     additions: &Additions,
 ) -> Result<()> {
+    write(path, options, source, input, additions, None)
+}
+
+/// Writes the cells of `source` as [`write_annotated`] does, with an `X` that `transform` makes of each block of the
+/// source, whichever matrix that is.
+///
+/// Where the source is `raw`, whose genes are others, the file gets the genes of `raw`; what belongs to the genes of
+/// `var` (layers, `varm`, `varp`) and `raw` itself are left out.
+///
+/// # Errors
+/// As [`write_annotated`], and what `transform` fails with.
+pub fn write_transformed(
+    path: &Path,
+    options: &WriteOptions,
+    source: &dyn CountSource,
+    input: &Path,
+    additions: &Additions,
+    transform: &mut Transform<'_>,
+) -> Result<()> {
+    write(path, options, source, input, additions, Some(transform))
+}
+
+/// What is done to every block of rows, in order.
+pub type Transform<'a> = dyn FnMut(&mut Csr<f32>) -> Result<()> + 'a;
+
+fn write(
+    path: &Path,
+    options: &WriteOptions,
+    source: &dyn CountSource,
+    input: &Path,
+    additions: &Additions,
+    transform: Option<&mut Transform<'_>>,
+) -> Result<()> {
     let file = if is_h5ad(input) { Some(H5ad::open(input)?) } else { None };
-    let n_obs = source.n_obs();
     let mut var = match &file {
         Some(it) => it.var_table()?,
-        None => names(source.var())?,
+        None => var_table(source.var())?,
     };
-    let mut obs = source.obs().clone();
+    let mut extras = match &file {
+        Some(it) => it.annotation_of_axes()?,
+        None => Extras::default(),
+    };
     // The step may have read `raw`, whose genes are others than those of `var`.
-    let same_genes = var.n_rows() == source.var().len();
-    for (name, column) in &additions.obs {
-        obs.insert(name.clone(), column.clone())?;
-    }
-    let speaks_of_genes = !additions.var.is_empty() || !additions.varm.is_empty() || additions.keep_var.is_some();
-    if speaks_of_genes && !same_genes {
+    let same_genes = var.index() == source.var().ids();
+    if let (Some(file), Some(_), false) = (&file, &transform, same_genes) {
+        var = file.raw_var_table()?;
+        (extras.varm, extras.varp) = (BTreeMap::new(), BTreeMap::new());
+    } else if additions.speak_of_genes() && !same_genes {
         return Err(Error::invalid_input(format!(
-            "`{}`: the matrix that was read has {} genes, var has {}: what was found for its genes has no place",
+            "`{}`: the matrix that was read has other genes ({}) than var ({}): what was found for them has no place",
             input.display(),
             source.var().len(),
             var.n_rows()
         ))
         .with_hint("write a table (--out F.parquet or F.csv), or read X"));
     }
-    for (name, column) in &additions.var {
-        var.insert(name.clone(), column.clone())?;
+    let mut obs = source.obs().clone();
+    for (table, columns) in [(&mut obs, &additions.obs), (&mut var, &additions.var)] {
+        for (name, column) in columns {
+            table.insert(name.clone(), column.clone())?;
+        }
     }
-    let mut extras = match &file {
-        Some(it) => it.annotation_of_axes()?,
-        None => Extras::default(),
-    };
     extras.obsm.extend(additions.obsm.clone());
     extras.varm.extend(additions.varm.clone());
     extras.obsp.extend(additions.obsp.clone());
     extras.uns.extend(additions.uns.clone());
-    check_heights(&extras, n_obs, var.n_rows())?;
+    check_heights(&extras, source.n_obs(), var.n_rows())?;
     let cut = Cut { obs: additions.keep_obs.as_deref(), var: additions.keep_var.as_deref() };
     let mut out = H5Out::create(path, options.overwrite, options.gzip_level)?;
-    let (x, written) = if let Some(it) = &file {
-        matrices_of(it, &cut, &mut out)?
-    } else {
-        let x = copy(source, MatrixKind::Csr, cut.obs, cut.var, &mut out)?;
-        (Some(x), Written::default())
+    let x = match (&file, transform) {
+        (_, Some(transform)) => Some(copy(source, MatrixKind::Csr, cut.obs, cut.var, Some(transform), &mut out)?),
+        (Some(file), None) if file.has(&Matrix::X) => Some(cut.stream(file, Matrix::X, &mut out)?),
+        (Some(_), None) => None,
+        (None, None) => Some(copy(source, MatrixKind::Csr, cut.obs, cut.var, None, &mut out)?),
+    };
+    let written = match &file {
+        Some(file) if var.index() == file.var_table()?.index() => other_matrices(file, &cut, &mut out)?,
+        _ => Written::default(),
     };
     cut.extras(&mut extras);
     write_rest(out, x, &written, &cut_table(&obs, cut.obs), &cut_table(&var, cut.var), &extras)
+}
+
+impl Additions {
+    fn speak_of_genes(&self) -> bool {
+        !self.var.is_empty() || !self.varm.is_empty() || self.keep_var.is_some()
+    }
 }
 
 fn is_h5ad(path: &Path) -> bool {
     path.extension().is_some_and(|it| it.eq_ignore_ascii_case("h5ad"))
 }
 
-fn names(var: &Var) -> Result<ObsTable> {
+/// The genes as an annotation table: symbols where they are known.
+///
+/// # Errors
+/// Never in practice: the symbols of a [`Var`] are as many as its ids.
+pub fn var_table(var: &Var) -> Result<ObsTable> {
     let mut table = ObsTable::new(var.ids().to_vec());
     if let Some(symbols) = var.symbols() {
         table.insert("gene_symbol", Column::Str(symbols.iter().cloned().map(Some).collect()))?;
@@ -109,21 +156,16 @@ fn names(var: &Var) -> Result<ObsTable> {
 /// Address and shape of a written matrix.
 type Placed = (u64, (usize, usize));
 
-/// Streams every matrix of cells x genes of a file.
-fn matrices_of(file: &H5ad, cut: &Cut<'_>, out: &mut H5Out) -> Result<(Option<Placed>, Written)> {
-    let mut stream = |matrix: Matrix, var: Option<&[usize]>| -> Result<Placed> {
-        let kind = file.matrix_info(&matrix)?.kind;
-        copy(&file.source(matrix, Scale::Effect)?, kind, cut.obs, var, out)
-    };
-    let x = if file.has(&Matrix::X) { Some(stream(Matrix::X, cut.var)?) } else { None };
+/// Streams the layers and `raw` of a file.
+fn other_matrices(file: &H5ad, cut: &Cut<'_>, out: &mut H5Out) -> Result<Written> {
     let mut written = Written::default();
     for name in file.keys("layers") {
-        written.layers.push((name.clone(), stream(Matrix::Layer(name), cut.var)?.0));
+        written.layers.push((name.clone(), cut.stream(file, Matrix::Layer(name), out)?.0));
     }
     if file.has(&Matrix::RawX) {
-        written.raw = Some((stream(Matrix::RawX, None)?.0, file.raw_var_table()?));
+        written.raw = Some((cut.stream(file, Matrix::RawX, out)?.0, file.raw_var_table()?));
     }
-    Ok((x, written))
+    Ok(written)
 }
 
 fn copy(
@@ -131,11 +173,15 @@ fn copy(
     kind: MatrixKind,
     obs: Option<&[usize]>,
     var: Option<&[usize]>,
+    mut transform: Option<&mut Transform<'_>>,
     out: &mut H5Out,
 ) -> Result<Placed> {
     let mut rows = RowsOut::new(kind, var.map_or(source.var().len(), <[usize]>::len));
     for block in source.blocks(0)? {
-        let block = block?;
+        let mut block = block?;
+        if let Some(transform) = &mut transform {
+            transform(&mut block.x)?;
+        }
         let x = cut_block(block.x, block.start, obs, var);
         rows.push(out, &x)?;
     }
@@ -172,6 +218,13 @@ struct Cut<'a> {
 }
 
 impl Cut<'_> {
+    /// Streams one matrix of a file as it is; `raw` keeps all its genes.
+    fn stream(&self, file: &H5ad, matrix: Matrix, out: &mut H5Out) -> Result<Placed> {
+        let var = if matrix == Matrix::RawX { None } else { self.var };
+        let kind = file.matrix_info(&matrix)?.kind;
+        copy(&file.source(matrix, Scale::Effect)?, kind, self.obs, var, None, out)
+    }
+
     fn extras(&self, extras: &mut Extras) {
         let groups: [(&mut BTreeMap<String, AnyMatrix>, _, _); 4] = [
             (&mut extras.obsm, self.obs, None),

@@ -1,7 +1,8 @@
 //! The encodings of AnnData 0.8 and later, one function each (anndata's "On-disk format" documentation).
 
+use super::rows::RowsOut;
 use super::write::{Attrs, Value};
-use super::{AnyMatrix, Uns};
+use super::{AnyMatrix, MatrixKind, Uns};
 use crate::h5::write::{Attr, Elem, H5Out, Links};
 use cellstone_core::{Column, Csr, ObsTable, Result};
 use ndarray::{ArrayBase, Data, Ix2};
@@ -48,21 +49,10 @@ pub(crate) fn dense<T: Value, S: Data<Elem = T>>(out: &mut H5Out, x: &ArrayBase<
     chunks.finish(out, &[n, m], &attrs)
 }
 
-fn sparse(out: &mut H5Out, kind: &str, shape: (usize, usize), lines: &Csr<f32>) -> Result<u64> {
-    let bounds: Vec<i64> = lines.indptr().iter().map(|it| *it as i64).collect();
-    let nnz = [lines.nnz()];
-    let mut data = crate::h5::write::Chunks::new(Elem::F32, 1);
-    data.push_all(out, lines.data(), f32::to_le_bytes)?;
-    let mut indices = crate::h5::write::Chunks::new(Elem::I32, 1);
-    indices.push_all(out, lines.indices(), |it| (it as i32).to_le_bytes())?;
-    let links = vec![
-        ("data".to_owned(), data.finish(out, &nnz, &[])?),
-        ("indices".to_owned(), indices.finish(out, &nnz, &[])?),
-        ("indptr".to_owned(), indptr(out, &bounds)?),
-    ];
-    let mut attrs = encoded(kind, "0.1.0");
-    attrs.push(("shape", dims(shape)));
-    out.group(&links, &attrs)
+fn sparse(out: &mut H5Out, kind: MatrixKind, lines: &Csr<f32>) -> Result<u64> {
+    let mut rows = RowsOut::new(MatrixKind::Csr, lines.shape().1);
+    rows.push(out, lines)?;
+    rows.finish_as(out, kind).map(|it| it.0)
 }
 
 /// Any two-dimensional element.
@@ -70,9 +60,9 @@ pub(crate) fn any(out: &mut H5Out, value: &AnyMatrix) -> Result<u64> {
     match value {
         AnyMatrix::Dense(it) => dense(out, it),
         AnyMatrix::DenseF32(it) => dense(out, it),
-        AnyMatrix::Csr(it) => sparse(out, "csr_matrix", it.shape(), it),
+        AnyMatrix::Csr(it) => sparse(out, MatrixKind::Csr, it),
         // By columns is by rows of the transpose.
-        AnyMatrix::Csc(it) => sparse(out, "csc_matrix", it.shape(), &it.to_csr().transposed()),
+        AnyMatrix::Csc(it) => sparse(out, MatrixKind::Csc, &it.to_csr().transposed()),
         AnyMatrix::Table(it) => table(out, it),
     }
 }

@@ -14,7 +14,7 @@ mod uns;
 mod write;
 
 pub use anndata::AnnData;
-pub use annotate::{Additions, write_annotated};
+pub use annotate::{Additions, Transform, var_table, write_annotated, write_transformed};
 pub use matrix::{AnyMatrix, Matrix, MatrixInfo, MatrixKind};
 pub(crate) use sample::Sample;
 pub use source::H5adSource;

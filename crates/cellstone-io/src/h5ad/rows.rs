@@ -66,16 +66,25 @@ impl RowsOut {
 
     /// Writes what is left; returns the address of the matrix and its shape.
     pub(crate) fn finish(self, out: &mut H5Out) -> Result<(u64, (usize, usize))> {
-        let shape = (self.n_rows(), self.n_cols());
+        self.finish_as(out, MatrixKind::Csr)
+    }
+
+    /// The same for sparse lines that are the columns of the matrix.
+    pub(crate) fn finish_as(self, out: &mut H5Out, lines: MatrixKind) -> Result<(u64, (usize, usize))> {
+        let (n_lines, n_cols) = (self.n_rows(), self.n_cols());
+        let (encoding, shape) = match lines {
+            MatrixKind::Csc => ("csc_matrix", (n_cols, n_lines)),
+            MatrixKind::Csr | MatrixKind::Dense => ("csr_matrix", (n_lines, n_cols)),
+        };
         let address = match self {
             Self::Csr { data, indices, indptr, .. } => {
-                let nnz = [indptr[shape.0] as usize];
+                let nnz = [indptr[n_lines] as usize];
                 let links = vec![
                     ("data".to_owned(), data.finish(out, &nnz, &[])?),
                     ("indices".to_owned(), indices.finish(out, &nnz, &[])?),
                     ("indptr".to_owned(), encode::indptr(out, &indptr)?),
                 ];
-                let mut attrs = encoded("csr_matrix", "0.1.0");
+                let mut attrs = encoded(encoding, "0.1.0");
                 attrs.push(("shape", dims(shape)));
                 out.group(&links, &attrs)?
             }

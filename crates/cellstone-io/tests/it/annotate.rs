@@ -3,6 +3,7 @@
 use cellstone_core::{Column, CountSource, Csr, ObsTable, Result, Scale, Var};
 use cellstone_io::{
     Additions, AnnData, AnyMatrix, Extras, H5ad, Matrix, MemorySource, Uns, WriteOptions, write_annotated,
+    write_transformed,
 };
 use ndarray::{Array2, array};
 use std::collections::BTreeMap;
@@ -86,6 +87,37 @@ fn what_is_dropped_is_dropped_everywhere() {
     assert_eq!(it.extras.obsp["connectivities"], AnyMatrix::Csr(Csr::from_dense(&array![[0.0, 2.0], [2.0, 0.0]])));
     let (raw, raw_var) = it.extras.raw.expect("kept");
     assert_eq!((raw.shape(), raw_var.n_rows()), ((2, 5), 5));
+}
+
+#[test]
+fn a_step_that_changes_values_replaces_x_alone() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (input, out, of_raw) = (dir.path().join("in.h5ad"), dir.path().join("out.h5ad"), dir.path().join("raw.h5ad"));
+    full_file(&input, false);
+    let file = H5ad::open(&input).expect("opens");
+    let before = file.read_all().expect("reads");
+    let mut halve = |x: &mut Csr<f32>| {
+        x.data_mut().iter_mut().for_each(|it| *it /= 2.0);
+        Ok(())
+    };
+    let mut write = |matrix: Matrix, to: &Path| {
+        let source = file.source(matrix, Scale::Counts).expect("counts");
+        let none = Additions::default();
+        write_transformed(to, &WriteOptions::default(), &source, &input, &none, &mut halve).expect("writes");
+        H5ad::open(to).and_then(|it| it.read_all()).expect("reads")
+    };
+    let after = write(Matrix::Layer("counts".to_owned()), &out);
+    assert_eq!((&after.obs, &after.var, &after.extras), (&before.obs, &before.var, &before.extras));
+    let AnyMatrix::Csr(counts) = &before.extras.layers["counts"] else { panic!("sparse") };
+    let want: Vec<f32> = counts.data().iter().map(|it| it / 2.0).collect();
+    let Some(AnyMatrix::Csr(x)) = &after.x else { panic!("sparse") };
+    assert_eq!(x.data(), want);
+    // The genes of raw are others: they become those of the file.
+    let after = write(Matrix::RawX, &of_raw);
+    assert_eq!(after.x.map(|it| it.shape()), Some((4, 5)));
+    assert_eq!(after.var.index(), ["raw0", "raw1", "raw2", "raw3", "raw4"]);
+    assert!(after.extras.varm.is_empty() && after.extras.layers.is_empty() && after.extras.raw.is_none());
+    assert_eq!(after.extras.obsm, before.extras.obsm);
 }
 
 #[test]

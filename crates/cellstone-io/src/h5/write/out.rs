@@ -3,6 +3,7 @@
 use super::chunks::Chunks;
 use super::heap::{self, Reserved};
 use super::message::{self, Elem};
+use crate::atomic::{publish, temporary_beside};
 use cellstone_core::{Error, Result};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -85,21 +86,7 @@ impl H5Out {
         if let Some(it) = level.filter(|it| *it > 9) {
             return Err(Error::config(format!("gzip level {it}, expected 0 to 9")));
         }
-        if !overwrite && path.exists() {
-            return Err(exists(path));
-        }
-        let Some(name) = path.file_name() else {
-            return Err(Error::config(format!("`{}` does not name a file", path.display())));
-        };
-        let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(name);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".partial");
-        #[cfg(unix)]
-        // The umask still applies: the permissions of any other new file, not those of a secret one.
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder).map_err(|it| Error::io(path, bare(it)))?;
+        let file = temporary_beside(path, overwrite)?;
         let mut sink = Sink { path: path.to_owned(), file: BufWriter::with_capacity(1 << 20, file), at: 0 };
         // Until the end this is no HDF5 file, so that nobody takes half of one for a whole.
         sink.put(&[0; SUPERBLOCK])?;
@@ -240,28 +227,8 @@ impl H5Out {
         let Sink { path, file, .. } = self.sink;
         let failed = |it: std::io::Error| Error::io(&path, it).context("writing");
         let file = file.into_inner().map_err(|it| failed(it.into_error()))?;
-        file.as_file().sync_all().map_err(failed)?;
-        let named = if self.overwrite { file.persist(&path) } else { file.persist_noclobber(&path) };
-        match named {
-            Ok(_) => Ok(()),
-            Err(it) if it.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(&path)),
-            Err(it) => Err(failed(it.error)),
-        }
+        publish(file, &path, self.overwrite)
     }
-}
-
-/// The error without the temporary path that `tempfile` appends: nobody asked for a file of that name.
-fn bare(error: std::io::Error) -> std::io::Error {
-    let text = error.to_string();
-    match text.split_once(" at path ") {
-        Some((what, _)) => std::io::Error::new(error.kind(), what.to_owned()),
-        None => error,
-    }
-}
-
-fn exists(path: &Path) -> Error {
-    Error::config(format!("`{}` exists already and is not overwritten", path.display()))
-        .with_hint("choose another path, or pass --force to overwrite")
 }
 
 #[cfg(test)]
