@@ -12,6 +12,8 @@
 
 mod data;
 mod measure;
+mod program;
 
 pub use data::{labels, prepared, profiles, spec};
 pub use measure::{Cost, measure, peak_memory};
+pub use program::run_program;

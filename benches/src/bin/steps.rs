@@ -3,7 +3,7 @@
 //! `steps STEP FILE.h5ad [REPEATS]` prints `step,tool,n_obs,n_vars,nnz,check,median,seconds...`. `check` is a number that
 //! both tools must agree on.
 
-use cellstone_bench::measure;
+use cellstone_bench::{measure, run_program};
 use cellstone_core::{Counts, Csr, Error, LogNorm, Result, Scale, Seed};
 use cellstone_io::{H5ad, Matrix};
 use cellstone_neighbors::{
@@ -11,29 +11,20 @@ use cellstone_neighbors::{
 };
 use cellstone_prep::{
     DeGroups, DeMethod, DeParams, Expression, GeneSets, HvgFlavor, HvgParams, QcParams, SparsePcaParams,
-    calculate_qc_metrics, de, highly_variable_genes, library_sizes, log1p, normalize_total, pca_sparse,
+    calculate_qc_metrics, de, highly_variable_genes, normalize_log1p, pca_sparse,
 };
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nothing better can be done where stderr itself is gone.
-            drop(writeln!(std::io::stderr(), "{error:?}"));
-            ExitCode::from(error.exit_code())
-        }
-    }
+    run_program(run)
 }
 
-fn run() -> Result<()> {
-    let args: Vec<String> = std::env::args().collect();
-    let (Some(step), Some(path)) = (args.get(1), args.get(2)) else {
+fn run(args: &[String]) -> Result<String> {
+    let (Some(step), Some(path)) = (args.first(), args.get(1)) else {
         return Err(Error::config("usage: steps STEP FILE.h5ad [REPEATS]"));
     };
-    let repeats: usize = args.get(3).and_then(|it| it.parse().ok()).unwrap_or(5);
+    let repeats: usize = args.get(2).and_then(|it| it.parse().ok()).unwrap_or(5);
     let input = Input::read(Path::new(path))?;
     let mut work = input.step(step)?;
     // Once to warm up; what it returns is what both tools must agree on.
@@ -48,8 +39,7 @@ fn run() -> Result<()> {
     seconds.sort_by(f64::total_cmp);
     let median = seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN);
     let (n_obs, n_vars) = input.x.shape();
-    writeln!(std::io::stdout(), "{step},cellstone,{n_obs},{n_vars},{},{check:.8e},{median:.4},{all}", input.x.nnz())
-        .map_err(|it| Error::io("stdout".as_ref(), it))
+    Ok(format!("{step},cellstone,{n_obs},{n_vars},{},{check:.8e},{median:.4},{all}", input.x.nnz()))
 }
 
 struct Input {
@@ -72,7 +62,7 @@ impl Input {
 
     fn lognorm(&self) -> Result<LogNorm> {
         let mut x = self.x.clone();
-        normalize(&mut x)?;
+        normalize_log1p(&mut x, 1e4)?;
         LogNorm::new(x, self.file.var()?, Some(1e4))
     }
 
@@ -90,7 +80,7 @@ impl Input {
                 let mut copy = self.x.clone();
                 Box::new(move || {
                     copy.data_mut().copy_from_slice(self.x.data());
-                    normalize(&mut copy)?;
+                    normalize_log1p(&mut copy, 1e4)?;
                     Ok(copy.data().iter().take(1000).map(|it| f64::from(*it)).sum())
                 })
             }
@@ -157,11 +147,4 @@ impl Input {
             other => return Err(Error::config(format!("no step `{other}`"))),
         })
     }
-}
-
-fn normalize(x: &mut Csr<f32>) -> Result<()> {
-    let factors: Vec<f64> = library_sizes(x).iter().map(|it| if *it > 0.0 { 1e4 / it } else { 1.0 }).collect();
-    normalize_total(x, &factors)?;
-    log1p(x);
-    Ok(())
 }

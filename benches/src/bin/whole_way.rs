@@ -4,14 +4,13 @@
 //! The file is read twice: measures of cells and genes and the moments of the normalised values come from one pass, the
 //! selected genes from the second; components are computed in memory.
 
-use cellstone_bench::measure;
+use cellstone_bench::{measure, run_program};
 use cellstone_core::{CountSource, Csr, Error, ObsTable, Result, RowBlock, Scale, Var};
 use cellstone_io::{OpenOptions, open_source};
 use cellstone_prep::{
     Expression, GeneSets, HvgFlavor, HvgParams, QcAccumulator, QcParams, SparsePcaParams, highly_variable_genes,
     library_sizes, log1p, normalize_total, pca_sparse,
 };
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -20,27 +19,18 @@ use std::sync::{Mutex, PoisonError};
 const N_TOP: usize = 2000;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nothing better can be done where stderr itself is gone.
-            drop(writeln!(std::io::stderr(), "{error:?}"));
-            ExitCode::from(error.exit_code())
-        }
-    }
+    run_program(run)
 }
 
-fn run() -> Result<()> {
-    let path = std::env::args().nth(1).ok_or_else(|| Error::config("usage: whole_way FILE.h5ad"))?;
-    let (result, cost) = measure(|| whole_way(Path::new(&path)));
+fn run(args: &[String]) -> Result<String> {
+    let path = args.first().ok_or_else(|| Error::config("usage: whole_way FILE.h5ad"))?;
+    let (result, cost) = measure(|| whole_way(Path::new(path)));
     let (n_obs, n_vars, check) = result?;
     let peak = cost.peak_bytes.map_or_else(String::new, |it| it.to_string());
-    writeln!(
-        std::io::stdout(),
+    Ok(format!(
         "tool,n_obs,n_vars,n_top,check,seconds,peak_bytes\ncellstone,{n_obs},{n_vars},{N_TOP},{check:.6e},{:.3},{peak}",
         cost.seconds
-    )
-    .map_err(|it| Error::io("stdout".as_ref(), it))
+    ))
 }
 
 fn whole_way(path: &Path) -> Result<(usize, usize, f64)> {
