@@ -14,14 +14,7 @@ use ndarray::Array2;
 /// If labels and source differ in length, the target is the median (which needs a pass of its own), or the source
 /// cannot be read.
 pub fn group_means(source: &dyn CountSource, labels: &CellLabels, normalize: Option<Normalize>) -> Result<Array2<f64>> {
-    if labels.group_of.len() != source.n_obs() {
-        return Err(Error::invalid_input(format!(
-            "{} labels for the {} cells of `{}`",
-            labels.group_of.len(),
-            source.n_obs(),
-            source.name()
-        )));
-    }
+    labels.check_cells(source)?;
     let mut means = Array2::<f64>::zeros((labels.groups.len(), source.var().len()));
     for block in source.blocks(0)? {
         let mut block = block?;

@@ -3,7 +3,7 @@
 use super::checks;
 use super::columns::{LabelColumns, UsedColumns, column, counts_perturbations, truth};
 use crate::condition::{ParseOptions, Parsed, has_separator, is_control, is_unassigned, parse_condition};
-use cellstone_core::{Column, Condition, Context, ContextId, Error, ObsTable, Result, Var};
+use cellstone_core::{Column, Condition, Context, ContextId, CountSource, Error, ObsTable, Result, Var};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The cells of one condition in one context.
@@ -44,6 +44,19 @@ pub struct CellLabels {
 const NO_BATCH: &str = "(missing)";
 
 impl CellLabels {
+    /// Refuses a source that has another number of cells.
+    pub(crate) fn check_cells(&self, source: &dyn CountSource) -> Result<()> {
+        if self.group_of.len() == source.n_obs() {
+            return Ok(());
+        }
+        Err(Error::invalid_input(format!(
+            "{} labels for the {} cells of `{}`",
+            self.group_of.len(),
+            source.n_obs(),
+            source.name()
+        )))
+    }
+
     /// Reads condition, context and batch of every cell of `obs`.
     ///
     /// A name counts as a gene if `var` carries it as id or symbol, or if the condition column uses it alone or

@@ -48,14 +48,7 @@ pub fn pseudobulk(
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<(Pseudobulk, PseudobulkLog)> {
     params.check(source)?;
-    if labels.group_of.len() != source.n_obs() {
-        return Err(Error::invalid_input(format!(
-            "{} labels for the {} cells of `{}`",
-            labels.group_of.len(),
-            source.n_obs(),
-            source.name()
-        )));
-    }
+    labels.check_cells(source)?;
     let is_control: Vec<bool> = labels.groups.iter().map(|it| it.condition.is_control()).collect();
     let transform = Transform::new(source, labels, params)?;
     let mut empty = transform.empty.clone();

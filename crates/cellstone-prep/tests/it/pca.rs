@@ -1,6 +1,7 @@
 //! Principal components: against scikit-learn, against each other, on hard spectra, as a stream, and bit for bit.
 
-use cellstone_core::{CountSource, Csr, ObsTable, Result, RowBlock, Scale, Seed, Var};
+use crate::support::Memory;
+use cellstone_core::{Csr, Result, Scale, Seed};
 use cellstone_prep::{Pca, PcaRoute, SparsePcaParams, gram_t, matmul, pca_dense, pca_sparse, pca_stream, thin_svd};
 use ndarray::{Array1, Array2, array, s};
 use proptest::prelude::*;
@@ -171,59 +172,18 @@ fn too_few_passes_say_so() {
     assert!(error.to_string().contains("in 2 passes") && error.hints()[0].contains("max_iter"));
 }
 
-/// A matrix as a source with blocks of a chosen length.
-struct Blocks {
-    x: Csr<f32>,
-    var: Var,
-    obs: ObsTable,
-    length: usize,
-}
-
-impl Blocks {
-    fn new(x: &Csr<f32>, length: usize) -> Self {
-        let (n, p) = x.shape();
-        let var = Var::from_ids((0..p).map(|it| format!("gene{it}"))).expect("unique");
-        let obs = ObsTable::new((0..n).map(|it| format!("cell{it}")).collect());
-        Self { x: x.clone(), var, obs, length }
-    }
-}
-
-impl CountSource for Blocks {
-    fn name(&self) -> &'static str {
-        "blocks"
-    }
-    fn n_obs(&self) -> usize {
-        self.x.shape().0
-    }
-    fn var(&self) -> &Var {
-        &self.var
-    }
-    fn obs(&self) -> &ObsTable {
-        &self.obs
-    }
-    fn scale(&self) -> Scale {
-        Scale::LogNorm { target_sum: None }
-    }
-    fn blocks(&self, start_row: usize) -> Result<Box<dyn Iterator<Item = Result<RowBlock>> + Send + '_>> {
-        let n = self.n_obs();
-        Ok(Box::new((start_row..n).step_by(self.length).map(move |start| {
-            let rows: Vec<usize> = (start..n.min(start + self.length)).collect();
-            Ok(RowBlock { start, x: self.x.select_rows(&rows) })
-        })))
-    }
-}
-
 #[test]
 fn a_stream_gives_the_bits_of_the_matrix() {
-    let x = Csr::from_dense(&sparse(300, 450, 0.1, 7));
-    let mut doubled = x.clone();
+    let mut source = Memory::new(&sparse(300, 450, 0.1, 7), Scale::LogNorm { target_sum: None });
+    let mut doubled = source.x.clone();
     doubled.data_mut().iter_mut().for_each(|it| *it *= 2.0);
     for route in [PcaRoute::Covariance, PcaRoute::Products] {
         let params = SparsePcaParams { route, ..Default::default() };
         let want = pca_sparse(&doubled, 6, &params).expect("converges");
         for length in [1, 37, 300] {
             let twice = |block: &mut Csr<f32>| block.data_mut().iter_mut().for_each(|it| *it *= 2.0);
-            assert_eq!(pca_stream(&Blocks::new(&x, length), &twice, 6, &params).expect("converges"), want);
+            source.block = length;
+            assert_eq!(pca_stream(&source, &twice, 6, &params).expect("converges"), want);
         }
     }
 }
