@@ -3,12 +3,13 @@
 use super::forms::LinearSystem;
 use super::input::{Conditions, G, P, given_genes, project, random_genes, training_scores};
 use super::published::Model;
+use super::{Given, fit_contexts};
 use crate::features::{Origin, has_variance};
 use crate::gene_scores::RANK_TOLERANCE;
-use crate::method::{Fit, PerContext, Spec};
+use crate::method::{Fit, Spec};
 use crate::params::{ParamInfo, Reader};
 use crate::train::{NO_VARIANCE, TOO_FEW, Train};
-use cellstone_core::{Embedding, FitCtx, Result};
+use cellstone_core::{FitCtx, Result};
 use cellstone_prep::{gram, gram_t, matmul, sym_eig};
 use ndarray::{Array1, Array2, Axis, Slice};
 use std::sync::Arc;
@@ -58,12 +59,9 @@ impl Joint {
 
 impl Spec for Joint {
     fn fit(&self, train: &Train, ctx: &mut FitCtx<'_>) -> Result<Fit> {
-        let given = (self.g.resolve(ctx)?, self.p.resolve(ctx)?);
-        let mut extra = Vec::new();
-        let rule = PerContext::fit(train, ctx, |context, ctx| {
-            self.fit_context(train, context, (given.0.as_ref(), given.1.as_ref()), &mut extra, ctx)
-        })?;
-        Ok(Fit { extra, rule: Box::new(rule) })
+        fit_contexts(train, ctx, (&self.g, &self.p), |context, given, extra, ctx| {
+            self.fit_context(train, context, given, extra, ctx)
+        })
     }
 }
 
@@ -83,7 +81,7 @@ impl Joint {
         &self,
         train: &Train,
         context: usize,
-        given: (Option<&Arc<Embedding>>, Option<&Arc<Embedding>>),
+        given: Given<'_>,
         extra: &mut Vec<Array1<f64>>,
         ctx: &mut FitCtx<'_>,
     ) -> Result<std::result::Result<Model, &'static str>> {

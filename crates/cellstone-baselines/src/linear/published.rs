@@ -2,12 +2,13 @@
 
 use super::forms::LinearSystem;
 use super::input::{Conditions, G, P, given_genes, project, random_genes, training_scores};
+use super::{Given, fit_contexts};
 use crate::features::Origin;
-use crate::method::{ContextModel, Fit, PerContext, Plan, Spec};
+use crate::method::{ContextModel, Fit, Plan, Spec};
 use crate::params::{ParamInfo, Reader};
 use crate::recipe::{Recipe, Source};
 use crate::train::{NO_VARIANCE, Train};
-use cellstone_core::{Embedding, FitCtx, Result, ViewRow};
+use cellstone_core::{FitCtx, Result, ViewRow};
 use cellstone_prep::{gram, gram_t, matmul};
 use ndarray::{Array1, Array2, Axis};
 use std::sync::Arc;
@@ -52,12 +53,9 @@ impl Published {
 
 impl Spec for Published {
     fn fit(&self, train: &Train, ctx: &mut FitCtx<'_>) -> Result<Fit> {
-        let given = (self.g.resolve(ctx)?, self.p.resolve(ctx)?);
-        let mut extra = Vec::new();
-        let rule = PerContext::fit(train, ctx, |context, ctx| {
-            self.fit_context(train, context, (given.0.as_ref(), given.1.as_ref()), &mut extra, ctx)
-        })?;
-        Ok(Fit { extra, rule: Box::new(rule) })
+        fit_contexts(train, ctx, (&self.g, &self.p), |context, given, extra, ctx| {
+            self.fit_context(train, context, given, extra, ctx)
+        })
     }
 }
 
@@ -66,7 +64,7 @@ impl Published {
         &self,
         train: &Train,
         context: usize,
-        given: (Option<&Arc<Embedding>>, Option<&Arc<Embedding>>),
+        given: Given<'_>,
         extra: &mut Vec<Array1<f64>>,
         ctx: &mut FitCtx<'_>,
     ) -> Result<std::result::Result<Model, &'static str>> {
