@@ -53,9 +53,10 @@ pub use matrix::{Counts, LogNorm, RowBlock, Scale, check_values};
 pub use pseudobulk::{Averaging, Pseudobulk, PseudobulkRow, Replicate};
 pub use score::{Score, Why};
 pub use seam::{
-    Attribution, Attributions, BoundTokenizer, CeilingRule, CountSource, Direction, Embedder, FittedPredictor,
-    GeneRanking, GeneSelector, GeneVectors, LabelledCells, Mask, Metric, MetricInfo, MetricInput, MetricLevel, Native,
-    PerturbationPredictor, Prediction, PredictorInfo, Role, Scores, Tokenizer, TokenizerInfo,
+    Attribution, Attributions, BoundTokenizer, CeilingRule, CellInput, CountSource, Direction, Embedder, Encoded,
+    FittedPredictor, GeneRanking, GeneSelector, GeneVectors, InputScale, LabelledCells, Mask, Metric, MetricInfo,
+    MetricInput, MetricLevel, Native, PerturbationPredictor, Prediction, PredictorInfo, Role, Scores, SpecialTokens,
+    TokenCoverage, Tokenizer, TokenizerInfo, cell_seed,
 };
 pub use seed::{Seed, SeedRng};
 pub use sparse::{Csc, Csr};

@@ -28,6 +28,12 @@ pub enum Why {
     NoRoom,
     /// An input holds NaN or an infinite value.
     NotFinite,
+    /// All cells are of one batch.
+    SingleBatch,
+    /// All cells have one label.
+    SingleLabel,
+    /// No label has what the definition needs.
+    NoLabel,
 }
 
 impl Why {
@@ -45,6 +51,9 @@ impl Why {
             Self::NotGiven => "an input of the metric was not given",
             Self::NoRoom => "floor and ceiling too close",
             Self::NotFinite => "an input is not finite",
+            Self::SingleBatch => "only one batch",
+            Self::SingleLabel => "only one label",
+            Self::NoLabel => "no label that the metric can use",
         }
     }
 }

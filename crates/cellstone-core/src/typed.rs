@@ -139,8 +139,16 @@ pub struct TokenRow {
     pub input_ids: Vec<u32>,
     /// A value per token, for encoders that have them.
     pub values: Option<Vec<f32>>,
-    /// A segment per token, for encoders that have them.
-    pub type_ids: Option<Vec<u8>>,
+    /// A second id per token, for encoders with two streams.
+    pub type_ids: Option<Vec<u32>>,
+    /// The cell as text, for encoders that write sentences.
+    pub sentence: Option<String>,
+    /// Expressed genes of the vocabulary, before anything was cut.
+    pub n_genes: u32,
+    /// Expressed genes of the vocabulary that were cut or not sampled.
+    pub n_truncated: u32,
+    /// Sum of the values that lead to genes of the vocabulary, on the scale of the input.
+    pub mapped: f64,
 }
 
 #[cfg(test)]

@@ -14,4 +14,6 @@ pub use metric::{CeilingRule, Direction, Mask, Metric, MetricInfo, MetricInput, 
 pub use predictor::{FittedPredictor, Native, PerturbationPredictor, Prediction, PredictorInfo, Role};
 pub use selector::{GeneRanking, GeneSelector, LabelledCells};
 pub use source::CountSource;
-pub use tokenizer::{BoundTokenizer, Tokenizer, TokenizerInfo};
+pub use tokenizer::{
+    BoundTokenizer, CellInput, Encoded, InputScale, SpecialTokens, TokenCoverage, Tokenizer, TokenizerInfo, cell_seed,
+};
