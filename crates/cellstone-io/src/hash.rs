@@ -24,6 +24,13 @@ pub fn sha256_file(path: &Path) -> Result<String> {
     Ok(hasher.finalize().iter().map(|it| format!("{it:02x}")).collect())
 }
 
+/// The SHA-256 of bytes, given in pieces, as 64 lower-case hexadecimal digits.
+pub fn sha256_bytes<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hasher = Sha256::new();
+    pieces.into_iter().for_each(|it| hasher.update(it));
+    hasher.finalize().iter().map(|it| format!("{it:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,3 +12,5 @@ mod mtx;
 mod npz;
 mod table;
 mod tenx;
+mod tokens;
+mod vocab;
