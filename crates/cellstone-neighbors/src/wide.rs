@@ -29,3 +29,22 @@ impl<B: Body> WithSimd for Wide<B> {
         self.0.run(simd)
     }
 }
+
+/// Clears the upper halves of the vector registers of this thread.
+///
+/// faer's products leave them dirty on x86, and then every plain instruction on the same thread waits for the one before
+/// that wrote its register. Whatever is compiled for wide vectors clears them at its end.
+pub(crate) fn clear_vector_state() {
+    struct Nothing;
+    impl Body for Nothing {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) {
+            let mut lanes = std::hint::black_box([1.0_f64; 16]);
+            lanes.iter_mut().for_each(|it| *it *= 0.5);
+            std::hint::black_box(lanes);
+        }
+    }
+    wide(Nothing);
+}

@@ -3,10 +3,12 @@
 mod check;
 mod fuzzy;
 mod gauss;
+mod parts;
 
 pub use check::check_graph;
 pub use fuzzy::{FuzzyParams, fuzzy_graph};
 pub use gauss::gauss_graph;
+pub use parts::{connected_parts, subgraph};
 
 use cellstone_core::{Csr, Error, KnnGraph, Result};
 

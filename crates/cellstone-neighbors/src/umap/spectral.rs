@@ -1,6 +1,6 @@
 //! The spectral layout: eigenvectors of the graph as coordinates.
 
-use crate::graph::check_graph;
+use crate::graph::{check_graph, connected_parts};
 use cellstone_core::{Csr, Error, Result, Seed};
 use faer::{Mat, Side};
 use ndarray::{Array2, Axis};
@@ -34,7 +34,7 @@ pub fn spectral_layout(graph: &Csr<f64>, d: usize, seed: Seed) -> Result<Array2<
     check_graph(graph)?;
     let n = graph.shape().0;
     let mut layout = Array2::zeros((n, d));
-    let mut parts = parts(graph);
+    let mut parts = connected_parts(graph);
     parts.sort_by_key(|it| std::cmp::Reverse(it.len()));
     for (rank, cells) in parts.iter().enumerate() {
         let own = part_layout(&part_of(graph, cells), d, seed.derive("spectral").derive_index(rank as u64))?;
@@ -59,31 +59,6 @@ pub fn spectral_layout(graph: &Csr<f64>, d: usize, seed: Seed) -> Result<Array2<
         axis.mapv_inplace(|it| (it - low) * factor);
     }
     Ok(layout)
-}
-
-/// Connected parts, cells ascending.
-fn parts(graph: &Csr<f64>) -> Vec<Vec<u32>> {
-    let n = graph.shape().0;
-    let (mut seen, mut stack, mut parts) = (vec![false; n], Vec::new(), Vec::new());
-    for start in 0..n {
-        if seen[start] {
-            continue;
-        }
-        seen[start] = true;
-        stack.push(start as u32);
-        let mut cells = Vec::new();
-        while let Some(cell) = stack.pop() {
-            cells.push(cell);
-            for other in graph.row(cell as usize).0 {
-                if !std::mem::replace(&mut seen[*other as usize], true) {
-                    stack.push(*other);
-                }
-            }
-        }
-        cells.sort_unstable();
-        parts.push(cells);
-    }
-    parts
 }
 
 /// `D^{−1/2} A D^{−1/2}` of one part, and `D^{1/2} 1` at unit length: its first eigenvector.

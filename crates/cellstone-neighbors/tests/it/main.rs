@@ -2,6 +2,9 @@
 
 mod common;
 mod community;
+mod diffusion;
 mod graphs;
 mod knn;
 mod layout;
+mod similarity;
+mod similarity_engine;
