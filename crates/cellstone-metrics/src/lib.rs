@@ -39,6 +39,7 @@ mod errors;
 pub mod genes;
 mod info;
 mod input;
+pub mod integration;
 pub mod jackknife;
 mod kernels;
 pub mod panel;
