@@ -1,17 +1,13 @@
 //! Where the values of an analysis come from: a matrix in memory or a stream, with its scale as part of what it is.
 
-use crate::fastmath::exp_m1_in_place;
-use crate::normalize::normalize_rows;
 use cellstone_core::{CountSource, Counts, Csr, Error, LogNorm, Result, Scale, Var};
 use rayon::prelude::*;
-
-/// Rows that are copied at a time where values of a matrix in memory have to be changed for a pass.
-const BLOCK_ROWS: usize = 4096;
 
 /// 2²³: the first of the floats that are all whole.
 const WHOLE: f32 = 8_388_608.0;
 
-/// Genes of one task of a pass that sums by gene: its sums stay in the second-level cache.
+/// Fewest genes of one task of a pass that sums by gene: its sums stay in the second-level cache, and runs of a row are
+/// long enough to be fetched ahead.
 const TILE: usize = 2048;
 
 /// Cells × genes as an analysis takes them.
@@ -23,17 +19,6 @@ pub enum Expression<'a> {
     LogNorm(&'a LogNorm),
     /// A stream of either; it is read once for every pass.
     Source(&'a dyn CountSource),
-}
-
-/// What is done to the values of a block before they are used.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Prepare {
-    /// Nothing.
-    Keep,
-    /// Counts are brought to a library size, and `ln(1 + x)` follows.
-    Normalize(f64),
-    /// Log-normalised values, or counts after [`Prepare::Normalize`], go back to the linear scale: `exp(x) − 1`.
-    Linear(Option<f64>),
 }
 
 impl<'a> From<&'a Counts> for Expression<'a> {
@@ -92,48 +77,19 @@ impl Expression<'_> {
     }
 
     /// Calls `work(first cell, rows)` for every block of consecutive cells, in order.
-    pub(crate) fn each(&self, prepare: Prepare, work: &mut dyn FnMut(usize, &Csr<f32>) -> Result<()>) -> Result<()> {
+    pub(crate) fn each(&self, work: &mut dyn FnMut(usize, &Csr<f32>) -> Result<()>) -> Result<()> {
         match self {
-            Self::Counts(it) => in_memory(it.x(), prepare, work),
-            Self::LogNorm(it) => in_memory(it.x(), prepare, work),
-            Self::Source(source) => streamed(*source, prepare, work),
+            Self::Counts(it) => work(0, it.x()),
+            Self::LogNorm(it) => work(0, it.x()),
+            Self::Source(source) => streamed(*source, work),
         }
     }
 }
 
-impl Prepare {
-    fn apply(self, x: &mut Csr<f32>) {
-        if let Self::Normalize(target) | Self::Linear(Some(target)) = self {
-            normalize_rows(x, Some(target), true);
-        }
-        if let Self::Linear(_) = self {
-            x.data_mut().par_chunks_mut(1 << 14).for_each(exp_m1_in_place);
-        }
-    }
-}
-
-fn in_memory(x: &Csr<f32>, prepare: Prepare, work: &mut dyn FnMut(usize, &Csr<f32>) -> Result<()>) -> Result<()> {
-    if prepare == Prepare::Keep {
-        return work(0, x);
-    }
-    let n = x.shape().0;
-    for start in (0..n).step_by(BLOCK_ROWS) {
-        let rows: Vec<usize> = (start..n.min(start + BLOCK_ROWS)).collect();
-        let mut block = x.select_rows(&rows);
-        prepare.apply(&mut block);
-        work(start, &block)?;
-    }
-    Ok(())
-}
-
-fn streamed(
-    source: &dyn CountSource,
-    prepare: Prepare,
-    work: &mut dyn FnMut(usize, &Csr<f32>) -> Result<()>,
-) -> Result<()> {
+fn streamed(source: &dyn CountSource, work: &mut dyn FnMut(usize, &Csr<f32>) -> Result<()>) -> Result<()> {
     let (mut next, n_vars) = (0, source.var().len());
     for block in source.blocks(0)? {
-        let mut block = block?;
+        let block = block?;
         let (n_rows, width) = block.x.shape();
         if block.start != next || next + n_rows > source.n_obs() {
             return Err(Error::invalid_input(format!(
@@ -150,7 +106,6 @@ fn streamed(
                 source.name()
             )));
         }
-        prepare.apply(&mut block.x);
         work(next, &block.x)?;
         next += n_rows;
     }
@@ -164,6 +119,9 @@ fn streamed(
     Ok(())
 }
 
+/// What is done to a run of values of a row before they are used: `change(row, values)`.
+pub(crate) type Change<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
+
 /// Calls `add(sums of the gene, gene, row, value)` for every stored entry, `width` sums for each gene.
 ///
 /// Tasks are ranges of genes and meet the cells in order, so no bit depends on threads or on the length of blocks.
@@ -171,22 +129,49 @@ pub(crate) fn add_by_gene<T: Send>(
     x: &Csr<f32>,
     sums: &mut [T],
     width: usize,
+    change: Option<Change<'_>>,
     add: impl Fn(&mut [T], usize, usize, f32) + Sync,
 ) {
-    let n_rows = x.shape().0;
-    sums.par_chunks_mut(TILE * width).with_max_len(1).enumerate().for_each(|(tile, sums)| {
-        let (from, to) = (tile * TILE, tile * TILE + sums.len() / width);
+    let (n_rows, n_genes) = x.shape();
+    let length = n_genes.div_ceil(2 * rayon::current_num_threads()).max(TILE);
+    sums.par_chunks_mut(length * width).with_max_len(1).enumerate().for_each_init(Vec::new, |changed, (tile, sums)| {
+        let (from, to) = (tile * length, tile * length + sums.len() / width);
         for row in 0..n_rows {
             let (cols, values) = x.row(row);
-            let first = cols.partition_point(|it| (*it as usize) < from);
-            let end = first + cols[first..].partition_point(|it| (*it as usize) < to);
-            for (col, value) in cols[first..end].iter().zip(&values[first..end]) {
-                let gene = *col as usize;
-                let at = (gene - from) * width;
-                add(&mut sums[at..at + width], gene, row, *value);
+            let run = first_from(cols, from, n_genes)..first_from(cols, to, n_genes);
+            let (cols, mut values) = (&cols[run.clone()], &values[run]);
+            if let Some(change) = change {
+                changed.clear();
+                changed.extend_from_slice(values);
+                change(row, changed);
+                values = changed;
+            }
+            let entries = cols.iter().map(|it| *it as usize).zip(values);
+            if width == 1 {
+                entries.for_each(|(gene, value)| add(std::slice::from_mut(&mut sums[gene - from]), gene, row, *value));
+            } else {
+                entries.for_each(|(gene, value)| add(&mut sums[(gene - from) * width..][..width], gene, row, *value));
             }
         }
     });
+}
+
+/// Number of ascending columns below `target`: looked for where it is if they are spread evenly, so that few far lines
+/// of memory are touched.
+fn first_from(cols: &[u32], target: usize, n_cols: usize) -> usize {
+    let guess = (cols.len() * target / n_cols.max(1)).min(cols.len());
+    let (mut low, mut high, mut step) = (guess, guess, 16);
+    while low > 0 && cols[low - 1] as usize >= target {
+        high = low - 1;
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    while high < cols.len() && (cols[high] as usize) < target {
+        low = high + 1;
+        high = cols.len().min(high + step);
+        step *= 2;
+    }
+    low + cols[low..high].partition_point(|it| (*it as usize) < target)
 }
 
 /// Whether a value is not a count, without a branch.
@@ -220,4 +205,20 @@ pub(crate) fn check_counts(x: &Csr<f32>, start: usize, var: &Var) -> Result<()> 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn runs_are_found(mut cols in prop::collection::vec(0_u32..300, 0..200), target in 0_usize..301, lie in 1_usize..400) {
+            cols.sort_unstable();
+            cols.dedup();
+            // Wherever the columns are said to end, the answer is right.
+            prop_assert_eq!(first_from(&cols, target, lie), cols.partition_point(|it| (*it as usize) < target));
+        }
+    }
 }

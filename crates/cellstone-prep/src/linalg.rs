@@ -255,7 +255,7 @@ fn product_into<T: Real>(out: &mut Array2<T>, a: &ArrayView2<'_, T>, b: &ArrayVi
 }
 
 /// Calls `work(first row, rows)` for every block of rows, on all cores.
-fn by_rows<T: Real>(out: &mut Array2<T>, work: impl Fn(usize, MatMut<'_, T>) + Sync) {
+pub(crate) fn by_rows<T: Real>(out: &mut Array2<T>, work: impl Fn(usize, MatMut<'_, T>) + Sync) {
     let n = out.ncols();
     let Some(all) = out.as_slice_mut().filter(|it| !it.is_empty()) else { return };
     all.par_chunks_mut(BLOCK * n).enumerate().for_each(|(task, rows)| {
@@ -265,8 +265,19 @@ fn by_rows<T: Real>(out: &mut Array2<T>, work: impl Fn(usize, MatMut<'_, T>) + S
     });
 }
 
+/// Calls `work(first row, rows)` for every block of rows of the square part from `from` on, on all cores.
+pub(crate) fn on_trailing_rows(a: &mut Array2<f64>, from: usize, work: impl Fn(usize, MatMut<'_, f64>) + Sync) {
+    let n = a.ncols();
+    let Some(all) = a.as_slice_mut().filter(|it| !it.is_empty()) else { return };
+    all[from * n..].par_chunks_mut(BLOCK * n).enumerate().for_each(|(task, rows)| {
+        let height = rows.len() / n;
+        work(task * BLOCK, MatMut::from_row_major_slice_mut(rows, height, n).subcols_mut(from, n - from));
+        clear_vector_state();
+    });
+}
+
 /// Hands the view to `work` as faer's, copying only what has no contiguous order.
-fn with_mat<T: Real, R>(a: &ArrayView2<'_, T>, work: impl FnOnce(MatRef<'_, T>) -> R) -> R {
+pub(crate) fn with_mat<T: Real, R>(a: &ArrayView2<'_, T>, work: impl FnOnce(MatRef<'_, T>) -> R) -> R {
     let (rows, cols) = a.dim();
     if let Some(all) = a.as_slice() {
         return work(MatRef::from_row_major_slice(all, rows, cols));

@@ -1,11 +1,24 @@
 //! Mean and variance of every gene in every batch, in one pass.
 
 use super::params::CellBatches;
-use crate::expression::{Expression, Prepare, add_by_gene, check_counts};
-use cellstone_core::Result;
+use crate::expression::{Change, Expression, add_by_gene, check_counts};
+use crate::fastmath::{exp_m1_in_place, scaled_ln_1p_in_place};
+use crate::normalize::library_sizes;
+use cellstone_core::{Csr, Result};
 
 /// A sum of squares about the mean below this share of the sum of squares is rounding of the sums.
 const ROUNDING: f64 = 1e-13;
+
+/// What the moments are those of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Values {
+    /// Counts, which is checked.
+    Counts,
+    /// Values as they are; counts are first brought to a library size, and `ln(1 + x)` follows.
+    Log(Option<f64>),
+    /// The same, back on the linear scale: `exp(x) − 1`.
+    Linear(Option<f64>),
+}
 
 /// Means and variances, genes outside and batches inside.
 #[derive(Debug, Clone)]
@@ -25,28 +38,34 @@ pub(super) fn batch_of(batches: Option<&CellBatches>, cell: usize) -> usize {
 }
 
 impl Moments {
-    pub(super) fn new(
-        x: &Expression<'_>,
-        batches: Option<&CellBatches>,
-        prepare: Prepare,
-        counts: bool,
-    ) -> Result<Self> {
+    pub(super) fn new(x: &Expression<'_>, batches: Option<&CellBatches>, values: Values) -> Result<Self> {
         let n_genes = x.var().len();
         let n = batches.map_or_else(|| vec![x.n_obs()], CellBatches::n_cells);
-        let width = n.len();
-        let mut sums = vec![[0.0; 2]; n_genes * width];
+        let mut sums = vec![[0.0; 2]; n_genes * n.len()];
         let mut cell_totals = Vec::new();
-        x.each(prepare, &mut |start, block| {
-            if counts {
-                check_counts(block, start, x.var())?;
-                cell_totals.extend(crate::normalize::library_sizes(block));
+        x.each(&mut |start, block| {
+            match values {
+                Values::Counts => {
+                    check_counts(block, start, x.var())?;
+                    cell_totals.extend(library_sizes(block));
+                    add(block, start, batches, &mut sums, n.len(), None);
+                }
+                Values::Log(None) => add(block, start, batches, &mut sums, n.len(), None),
+                Values::Linear(None) => {
+                    add(block, start, batches, &mut sums, n.len(), Some(&|_, it| exp_m1_in_place(it)));
+                }
+                Values::Log(Some(target)) | Values::Linear(Some(target)) => {
+                    let factor = |it: f64| if it > 0.0 { target / it } else { 0.0 };
+                    let factors: Vec<f64> = library_sizes(block).into_iter().map(factor).collect();
+                    let normalize = |row: usize, it: &mut [f32]| {
+                        scaled_ln_1p_in_place(it, factors[row]);
+                        if let Values::Linear(_) = values {
+                            exp_m1_in_place(it);
+                        }
+                    };
+                    add(block, start, batches, &mut sums, n.len(), Some(&normalize));
+                }
             }
-            add_by_gene(block, &mut sums, width, |sums, _, row, value| {
-                let value = f64::from(value);
-                let slot = &mut sums[batch_of(batches, start + row)];
-                slot[0] += value;
-                slot[1] += value * value;
-            });
             Ok(())
         })?;
         Ok(Self { n_genes, n, sums, cell_totals })
@@ -72,6 +91,28 @@ impl Moments {
         let n = self.n.iter().sum();
         let all = |gene: &[[f64; 2]]| gene.iter().fold([0.0; 2], |acc, it| [acc[0] + it[0], acc[1] + it[1]]);
         self.sums.chunks_exact(self.n_batches()).map(|gene| mean_var(all(gene), n)).unzip()
+    }
+}
+
+/// Adds a block whose first cell is `start`.
+fn add(
+    x: &Csr<f32>,
+    start: usize,
+    batches: Option<&CellBatches>,
+    sums: &mut [[f64; 2]],
+    width: usize,
+    change: Option<Change<'_>>,
+) {
+    let add = |slot: &mut [f64; 2], value: f32| {
+        let value = f64::from(value);
+        slot[0] += value;
+        slot[1] += value * value;
+    };
+    match batches {
+        None => add_by_gene(x, sums, width, change, |sums, _, _, value| add(&mut sums[0], value)),
+        Some(it) => add_by_gene(x, sums, width, change, |sums, _, row, value| {
+            add(&mut sums[it.of[start + row] as usize], value);
+        }),
     }
 }
 

@@ -4,7 +4,7 @@ use super::moments::{Moments, batch_of};
 use super::params::{CellBatches, HvgParams};
 use super::ranks::{mean_defined, pool};
 use super::table::HvgTable;
-use crate::expression::{Expression, Prepare, add_by_gene};
+use crate::expression::{Expression, add_by_gene};
 use cellstone_core::Result;
 use rayon::prelude::*;
 
@@ -34,8 +34,8 @@ pub(super) fn by_residuals(
         let (gene, batch) = (at / n_batches, at % n_batches);
         *sums = of[batch].zeros(moments.total(gene, batch), theta);
     });
-    x.each(Prepare::Keep, &mut |start, block| {
-        add_by_gene(block, &mut sums, n_batches, |sums, gene, row, value| {
+    x.each(&mut |start, block| {
+        add_by_gene(block, &mut sums, n_batches, None, |sums, gene, row, value| {
             if value == 0.0 {
                 return;
             }

@@ -1,12 +1,12 @@
 //! The way from expression to the table.
 
 use super::dispersion::by_dispersion;
-use super::moments::Moments;
+use super::moments::{Moments, Values};
 use super::params::{CellBatches, HvgFlavor, HvgParams};
 use super::pearson::by_residuals;
 use super::table::HvgTable;
 use super::variance::by_variance;
-use crate::expression::{Expression, Prepare};
+use crate::expression::Expression;
 use cellstone_core::{Error, Result, Scale};
 
 /// Ranks genes by variability and selects the first `n_top`, or those inside the cut-offs, as scanpy does.
@@ -52,7 +52,7 @@ pub fn highly_variable_genes(
     params: &HvgParams,
 ) -> Result<HvgTable> {
     params.check()?;
-    let prepare = prepare(x, params)?;
+    let values = values(x, params)?;
     let n_obs = x.n_obs();
     if n_obs == 0 || x.var().is_empty() {
         return Err(Error::invalid_input(format!(
@@ -68,8 +68,7 @@ pub fn highly_variable_genes(
             x.name()
         )));
     }
-    let counts = params.flavor.needs_counts();
-    let moments = Moments::new(x, batches, prepare, counts)?;
+    let moments = Moments::new(x, batches, values)?;
     let n_top = params.n_top.unwrap_or(usize::MAX);
     match params.flavor {
         HvgFlavor::Seurat | HvgFlavor::CellRanger => by_dispersion(&moments, x.var(), params, batches.is_some()),
@@ -78,14 +77,15 @@ pub fn highly_variable_genes(
     }
 }
 
-/// What is done to the values first; refuses scales that the flavour cannot use.
-fn prepare(x: &Expression<'_>, params: &HvgParams) -> Result<Prepare> {
+/// What the flavour looks at; refuses scales that it cannot use.
+fn values(x: &Expression<'_>, params: &HvgParams) -> Result<Values> {
     let flavor = params.flavor;
     match (x.scale(), flavor) {
-        (Scale::Counts, HvgFlavor::Seurat) => Ok(Prepare::Linear(Some(params.target_sum))),
-        (Scale::Counts, HvgFlavor::CellRanger) => Ok(Prepare::Normalize(params.target_sum)),
-        (Scale::Counts, _) | (Scale::LogNorm { .. }, HvgFlavor::CellRanger) => Ok(Prepare::Keep),
-        (Scale::LogNorm { .. }, HvgFlavor::Seurat) => Ok(Prepare::Linear(None)),
+        (Scale::Counts, HvgFlavor::Seurat) => Ok(Values::Linear(Some(params.target_sum))),
+        (Scale::Counts, HvgFlavor::CellRanger) => Ok(Values::Log(Some(params.target_sum))),
+        (Scale::Counts, _) => Ok(Values::Counts),
+        (Scale::LogNorm { .. }, HvgFlavor::CellRanger) => Ok(Values::Log(None)),
+        (Scale::LogNorm { .. }, HvgFlavor::Seurat) => Ok(Values::Linear(None)),
         (scale, _) if flavor.needs_counts() => Err(Error::invalid_input(format!(
             "not counts: `{}` holds {scale}, flavor `{flavor}` needs counts",
             x.name()

@@ -5,7 +5,7 @@ use super::moments::{Moments, batch_of};
 use super::params::{CellBatches, HvgFlavor, HvgParams};
 use super::ranks::{mean_defined, pool};
 use super::table::HvgTable;
-use crate::expression::{Expression, Prepare, add_by_gene};
+use crate::expression::{Expression, add_by_gene};
 use cellstone_core::{Context, Error, Result};
 
 /// What is subtracted, divided by and clipped at, for a gene in a batch.
@@ -35,8 +35,8 @@ pub(super) fn by_variance(
         }
     }
     let mut sums = vec![[0.0_f64; 2]; n_genes * n_batches];
-    x.each(Prepare::Keep, &mut |start, block| {
-        add_by_gene(block, &mut sums, n_batches, |sums, gene, row, value| {
+    x.each(&mut |start, block| {
+        add_by_gene(block, &mut sums, n_batches, None, |sums, gene, row, value| {
             let batch = batch_of(batches, start + row);
             let value = f64::from(value).min(standards[gene * n_batches + batch].clip);
             sums[batch][0] += value;

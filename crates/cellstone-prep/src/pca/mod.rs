@@ -1,7 +1,9 @@
 //! Principal components: exact from dense matrices, iterative from sparse ones and from streams of cells.
 
+mod band;
 mod chebyshev;
 mod dense;
+mod gram;
 mod model;
 mod operator;
 mod solver;

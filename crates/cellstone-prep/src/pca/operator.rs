@@ -3,44 +3,50 @@
 //! Every number is a sum over cells in their order, whatever the blocks and the threads: parallel work is split by
 //! output row, never by summand.
 
+use super::gram::Gram;
 use crate::fastmath::{Loop, vectorized};
 use cellstone_core::{CountSource, Csr, Error, Result};
 use ndarray::{Array1, Array2, ArrayViewMut2, Axis, Slice};
 use rayon::prelude::*;
-use std::borrow::Cow;
+use std::ops::Range;
 
-/// Cells of a block: their entries stay in the second-level cache while every column passes over them.
-const BLOCK_ROWS: usize = 512;
+/// Cells whose entries are held by column: a piece of their rows, 32 columns wide, stays in the first-level cache.
+pub(super) const STEP_ROWS: usize = 128;
+
+/// Cells of a block, some steps.
+pub(super) const BLOCK_ROWS: usize = 4 * STEP_ROWS;
+
+/// Steps that are turned around at once: enough for every core to get some.
+const BATCH: usize = 32 * BLOCK_ROWS / STEP_ROWS;
 
 /// Changes a block in flight, for instance by normalising it.
 pub(super) type Prepare<'a> = &'a (dyn Fn(&mut Csr<f32>) + Sync);
 
 /// Where the rows come from.
 pub(super) enum Rows<'a> {
-    Memory(&'a Csr<f32>, Vec<ColumnIndex>),
+    /// In memory, with the entries by column where they are kept.
+    Memory(&'a Csr<f32>, Option<Vec<ColumnIndex>>),
     Stream(&'a dyn CountSource, Prepare<'a>),
 }
 
-/// The entries of a block by column: for each, its row and its place in the row-wise arrays.
-#[derive(Clone)]
+/// The entries of at most [`STEP_ROWS`] cells by column: for each, its row among these and its value.
 pub(super) struct ColumnIndex {
-    starts: Vec<usize>,
-    entries: Vec<(u32, u32)>,
+    starts: Vec<u32>,
+    entries: Vec<(u32, f32)>,
 }
 
-/// A block of consecutive cells in both orders.
+/// A block of at most [`BLOCK_ROWS`] consecutive cells in both orders.
 pub(super) struct Block<'a> {
     x: &'a Csr<f32>,
-    rows: std::ops::Range<usize>,
-    /// Index of the first cell in the whole matrix.
-    pub(super) start: usize,
-    by_column: Cow<'a, ColumnIndex>,
+    rows: Range<usize>,
+    /// The same entries by column, step by step.
+    pub(super) steps: &'a [ColumnIndex],
 }
 
 impl ColumnIndex {
-    fn new(x: &Csr<f32>, rows: std::ops::Range<usize>) -> Self {
+    fn new(x: &Csr<f32>, rows: Range<usize>) -> Self {
         let (from, to) = (x.indptr()[rows.start], x.indptr()[rows.end]);
-        let mut starts = vec![0; x.shape().1 + 1];
+        let mut starts = vec![0_u32; x.shape().1 + 1];
         for col in &x.indices()[from..to] {
             starts[*col as usize + 1] += 1;
         }
@@ -48,19 +54,22 @@ impl ColumnIndex {
             starts[col] += starts[col - 1];
         }
         let mut next = starts.clone();
-        let mut entries = vec![(0, 0); to - from];
-        for row in rows.clone() {
-            for (place, col) in x.row(row).0.iter().enumerate() {
+        let mut entries = vec![(0, 0.0); to - from];
+        for (at, row) in rows.enumerate() {
+            let (cols, values) = x.row(row);
+            for (col, value) in cols.iter().zip(values) {
                 let slot = &mut next[*col as usize];
-                entries[*slot] = ((row - rows.start) as u32, place as u32);
+                entries[*slot as usize] = (at as u32, *value);
                 *slot += 1;
             }
         }
         Self { starts, entries }
     }
 
-    fn column(&self, col: usize) -> &[(u32, u32)] {
-        &self.entries[self.starts[col]..self.starts[col + 1]]
+    /// Rows and values of the entries of a column, ascending.
+    #[inline]
+    pub(super) fn column(&self, col: usize) -> &[(u32, f32)] {
+        &self.entries[self.starts[col] as usize..self.starts[col + 1] as usize]
     }
 }
 
@@ -69,35 +78,14 @@ impl Block<'_> {
         self.rows.len()
     }
 
-    fn row(&self, row: u32) -> (&[u32], &[f32]) {
-        self.x.row(self.rows.start + row as usize)
-    }
-
     /// Adds each column's sum and sum of squares.
     fn add_moments(&self, moments: &mut [(f64, f64)]) {
-        moments.par_iter_mut().enumerate().for_each(|(col, (sum, squares))| {
-            for (row, place) in self.by_column.column(col) {
-                let value = f64::from(self.row(*row).1[*place as usize]);
+        moments.par_iter_mut().with_min_len(64).enumerate().for_each(|(col, (sum, squares))| {
+            for (_, value) in self.steps.iter().flat_map(|it| it.column(col)) {
+                let value = f64::from(*value);
                 *sum += value;
                 *squares += value * value;
             }
-        });
-    }
-
-    /// Adds `xᵀ x` to the upper triangle.
-    fn add_gram(&self, gram: &mut Array2<f64>) {
-        gram.axis_iter_mut(Axis(0)).into_par_iter().with_min_len(8).enumerate().for_each(|(col, mut sums)| {
-            let sums = sums.as_slice_mut().expect("invariant: standard layout");
-            vectorized(GramRow { block: self, col, sums });
-        });
-    }
-
-    /// `out = x · q` for the rows of this block.
-    pub(super) fn times(&self, q: &Array2<f64>, out: ArrayViewMut2<'_, f64>) {
-        out.into_par_iter_rows().enumerate().for_each(|(row, sums)| {
-            sums.fill(0.0);
-            let (cols, values) = self.row(row as u32);
-            vectorized(RowTimes { cols, values, q, sums });
         });
     }
 
@@ -105,16 +93,22 @@ impl Block<'_> {
     fn add_transposed_times(&self, y: &Array2<f64>, out: &mut Array2<f64>) {
         out.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(col, mut sums)| {
             let sums = sums.as_slice_mut().expect("invariant: standard layout");
-            vectorized(ColumnTimes { block: self, col, y, sums });
+            for (step, entries) in self.steps.iter().map(|it| it.column(col)).enumerate() {
+                vectorized(ColumnTimes { entries, first: step * STEP_ROWS, y, sums });
+            }
         });
     }
 }
 
-/// Adds the products of one column with itself and all later ones.
-struct GramRow<'a> {
-    block: &'a Block<'a>,
-    col: usize,
-    sums: &'a mut [f64],
+/// `out = x · q` for some rows.
+fn times(x: &Csr<f32>, rows: Range<usize>, q: &Array2<f64>, out: ArrayViewMut2<'_, f64>) {
+    let width = out.ncols().max(1);
+    let out = out.into_slice().expect("invariant: standard layout");
+    out.par_chunks_exact_mut(width).with_min_len(16).enumerate().for_each(|(row, sums)| {
+        sums.fill(0.0);
+        let (cols, values) = x.row(rows.start + row);
+        vectorized(RowTimes { cols, values, q, sums });
+    });
 }
 
 /// Adds the product of a sparse row with a dense matrix.
@@ -127,26 +121,11 @@ struct RowTimes<'a> {
 
 /// Adds the product of a sparse column with a dense matrix.
 struct ColumnTimes<'a> {
-    block: &'a Block<'a>,
-    col: usize,
+    entries: &'a [(u32, f32)],
+    /// Row of `y` that belongs to row 0.
+    first: usize,
     y: &'a Array2<f64>,
     sums: &'a mut [f64],
-}
-
-impl Loop for GramRow<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        for (row, place) in self.block.by_column.column(self.col) {
-            let (cols, values) = self.block.row(*row);
-            let (cols, values) = (&cols[*place as usize..], &values[*place as usize..]);
-            let own = f64::from(values[0]);
-            for (other, value) in cols.iter().zip(values) {
-                self.sums[*other as usize] += own * f64::from(*value);
-            }
-        }
-    }
 }
 
 impl Loop for RowTimes<'_> {
@@ -167,32 +146,24 @@ impl Loop for ColumnTimes<'_> {
 
     #[inline(always)]
     fn run(self) {
-        for (row, place) in self.block.by_column.column(self.col) {
-            let value = f64::from(self.block.row(*row).1[*place as usize]);
-            let y = self.y.row(*row as usize).to_slice().expect("invariant: standard layout");
+        for (row, value) in self.entries {
+            let value = f64::from(*value);
+            let y = self.y.row(self.first + *row as usize).to_slice().expect("invariant: standard layout");
             self.sums.iter_mut().zip(y).for_each(|(sum, it)| *sum += value * it);
         }
     }
 }
 
-/// Rows of a standard-layout view as slices, in parallel.
-trait ParRows<'a> {
-    fn into_par_iter_rows(self) -> rayon::slice::ChunksExactMut<'a, f64>;
-}
-
-impl<'a> ParRows<'a> for ArrayViewMut2<'a, f64> {
-    fn into_par_iter_rows(self) -> rayon::slice::ChunksExactMut<'a, f64> {
-        let width = self.ncols().max(1);
-        self.into_slice().expect("invariant: standard layout").par_chunks_exact_mut(width)
-    }
+/// The entries by column of some rows, step by step.
+fn index(x: &Csr<f32>, rows: Range<usize>) -> Vec<ColumnIndex> {
+    let starts: Vec<usize> = rows.clone().step_by(STEP_ROWS).collect();
+    starts.par_iter().map(|start| ColumnIndex::new(x, *start..rows.end.min(start + STEP_ROWS))).collect()
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn memory(x: &'a Csr<f32>) -> Self {
-        let n = x.shape().0;
-        let starts: Vec<usize> = (0..n).step_by(BLOCK_ROWS).collect();
-        let index = |start: &usize| ColumnIndex::new(x, *start..n.min(start + BLOCK_ROWS));
-        Self::Memory(x, starts.par_iter().map(index).collect())
+    /// Rows in memory; `keep` the entries by column where they are needed more than once.
+    pub(super) fn memory(x: &'a Csr<f32>, keep: bool) -> Self {
+        Self::Memory(x, keep.then(|| index(x, 0..x.shape().0)))
     }
 
     fn name(&self) -> &str {
@@ -202,17 +173,10 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Calls `work` for every block in order.
-    pub(super) fn each(&self, mut work: impl FnMut(&Block<'_>) -> Result<()>) -> Result<()> {
+    /// Calls `work(rows, index of the first)` for all rows in order, as they come.
+    fn each_part(&self, mut work: impl FnMut(&Csr<f32>, usize) -> Result<()>) -> Result<()> {
         match self {
-            Self::Memory(x, index) => {
-                let n = x.shape().0;
-                for (task, by_column) in index.iter().enumerate() {
-                    let start = task * BLOCK_ROWS;
-                    let rows = start..n.min(start + BLOCK_ROWS);
-                    work(&Block { x, rows, start, by_column: Cow::Borrowed(by_column) })?;
-                }
-            }
+            Self::Memory(x, _) => work(x, 0),
             Self::Stream(source, prepare) => {
                 let mut next = 0;
                 for block in source.blocks(0)? {
@@ -224,25 +188,52 @@ impl<'a> Rows<'a> {
                             block.start
                         )));
                     }
-                    prepare(&mut block.x);
-                    let n_rows = block.x.shape().0;
-                    for from in (0..n_rows).step_by(BLOCK_ROWS) {
-                        let rows = from..n_rows.min(from + BLOCK_ROWS);
-                        let by_column = Cow::Owned(ColumnIndex::new(&block.x, rows.clone()));
-                        work(&Block { x: &block.x, rows, start: next + from, by_column })?;
+                    if next + block.x.shape().0 > source.n_obs() {
+                        return Err(Error::invalid_input(format!(
+                            "`{}` hands on more than {} rows",
+                            source.name(),
+                            source.n_obs()
+                        )));
                     }
-                    next += n_rows;
+                    prepare(&mut block.x);
+                    work(&block.x, next)?;
+                    next += block.x.shape().0;
                 }
-                if next != source.n_obs() {
-                    return Err(Error::invalid_input(format!(
-                        "`{}` ended after {next} rows, expected {}",
-                        source.name(),
-                        source.n_obs()
-                    )));
+                if next == source.n_obs() {
+                    return Ok(());
                 }
+                Err(Error::invalid_input(format!(
+                    "`{}` ended after {next} rows, expected {}",
+                    source.name(),
+                    source.n_obs()
+                )))
             }
         }
-        Ok(())
+    }
+
+    /// Calls `work` for every block in order.
+    pub(super) fn each(&self, mut work: impl FnMut(&Block<'_>) -> Result<()>) -> Result<()> {
+        let kept = match self {
+            Self::Memory(_, kept) => kept.as_deref(),
+            Self::Stream(..) => None,
+        };
+        self.each_part(|x, _| {
+            let n = x.shape().0;
+            for from in (0..n).step_by(BATCH * STEP_ROWS) {
+                let to = n.min(from + BATCH * STEP_ROWS);
+                let made;
+                let steps = if let Some(kept) = kept {
+                    &kept[from / STEP_ROWS..to.div_ceil(STEP_ROWS)]
+                } else {
+                    made = index(x, from..to);
+                    &made
+                };
+                for (start, steps) in (from..to).step_by(BLOCK_ROWS).zip(steps.chunks(BLOCK_ROWS / STEP_ROWS)) {
+                    work(&Block { x, rows: start..to.min(start + BLOCK_ROWS), steps })?;
+                }
+            }
+            Ok(())
+        })
     }
 }
 
@@ -261,14 +252,10 @@ pub(super) fn moments(rows: &Rows<'_>, with_gram: impl Fn(usize) -> bool) -> Res
     let (mut sums, mut gram, mut n) = (None::<Vec<(f64, f64)>>, None, 0);
     rows.each(|block| {
         let p = block.x.shape().1;
-        if let Some(at) = (0..block.len()).find(|row| block.row(*row as u32).1.iter().any(|it| !it.is_finite())) {
-            let row = block.start + at;
-            return Err(Error::invalid_input(format!("`{}` row {row} holds a value that is not finite", rows.name())));
-        }
-        if sums.is_none() && with_gram(p) {
-            gram = Some(Array2::zeros((p, p)));
-        }
-        let sums = sums.get_or_insert_with(|| vec![(0.0, 0.0); p]);
+        let sums = sums.get_or_insert_with(|| {
+            gram = with_gram(p).then(|| Gram::new(block, p));
+            vec![(0.0, 0.0); p]
+        });
         if sums.len() != p {
             return Err(Error::invalid_input(format!(
                 "`{}` hands on a block of {p} columns after blocks of {}",
@@ -276,9 +263,14 @@ pub(super) fn moments(rows: &Rows<'_>, with_gram: impl Fn(usize) -> bool) -> Res
                 sums.len()
             )));
         }
+        let is_bad = |row: &usize| block.x.row(*row).1.iter().any(|it| !it.is_finite());
+        if let Some(row) = block.rows.clone().find(is_bad) {
+            let row = n + row - block.rows.start;
+            return Err(Error::invalid_input(format!("`{}` row {row} holds a value that is not finite", rows.name())));
+        }
         block.add_moments(sums);
         if let Some(gram) = &mut gram {
-            block.add_gram(gram);
+            gram.add(block);
         }
         n += block.len();
         Ok(())
@@ -289,14 +281,7 @@ pub(super) fn moments(rows: &Rows<'_>, with_gram: impl Fn(usize) -> bool) -> Res
     // A constant column may come out a rounding error below zero.
     let centered = |(sum, squares): &(f64, f64)| (squares - sum * (sum / count)).max(0.0);
     let total = sums.iter().map(centered).sum();
-    if let Some(gram) = &mut gram {
-        for i in 0..mean.len() {
-            for j in i..mean.len() {
-                gram[[i, j]] -= count * mean[i] * mean[j];
-                gram[[j, i]] = gram[[i, j]];
-            }
-        }
-    }
+    let gram = gram.map(|it| it.centered(n, &mean));
     Ok(Moments { n, mean, total, gram })
 }
 
@@ -308,7 +293,7 @@ pub(super) fn covariance_times(rows: &Rows<'_>, moments: &Moments, q: &Array2<f6
         if y.nrows() != block.len() {
             y = Array2::zeros((block.len(), q.ncols()));
         }
-        block.times(q, y.view_mut());
+        times(block.x, block.rows.clone(), q, y.view_mut());
         block.add_transposed_times(&y, &mut out);
         Ok(())
     })?;
@@ -322,8 +307,9 @@ pub(super) fn covariance_times(rows: &Rows<'_>, moments: &Moments, q: &Array2<f6
 /// `(x − 1 meanᵀ) · loadings`, `[n_obs, k]`.
 pub(super) fn project(rows: &Rows<'_>, moments: &Moments, loadings: &Array2<f64>) -> Result<Array2<f64>> {
     let mut scores = Array2::zeros((moments.n, loadings.ncols()));
-    rows.each(|block| {
-        block.times(loadings, scores.slice_axis_mut(Axis(0), Slice::from(block.start..block.start + block.len())));
+    rows.each_part(|x, start| {
+        let n = x.shape().0;
+        times(x, 0..n, loadings, scores.slice_axis_mut(Axis(0), Slice::from(start..start + n)));
         Ok(())
     })?;
     scores -= &moments.mean.dot(loadings);

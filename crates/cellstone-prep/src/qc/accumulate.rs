@@ -2,7 +2,8 @@
 
 use super::gene_sets::GeneSets;
 use super::metrics::{CellQc, GeneQc, QcMetrics, SetQc};
-use crate::expression::{Expression, Prepare, add_by_gene, check_counts};
+use super::tops::Tally;
+use crate::expression::{Expression, add_by_gene, check_counts};
 use cellstone_core::{Csr, Error, Result, Scale};
 use rayon::prelude::*;
 
@@ -66,7 +67,7 @@ pub fn calculate_qc_metrics(x: &Expression<'_>, sets: &GeneSets, params: &QcPara
         )));
     }
     let mut sums = QcAccumulator::new(sets.clone(), params)?;
-    x.each(Prepare::Keep, &mut |start, block| {
+    x.each(&mut |start, block| {
         check_counts(block, start, x.var())?;
         sums.add(block)
     })?;
@@ -81,11 +82,8 @@ pub struct QcAccumulator {
     /// Per cell: genes, total, one share a top, one sum a set.
     cells: Vec<f64>,
     /// Per gene: cells, total.
-    genes: Vec<f64>,
+    genes: Vec<[f64; 2]>,
 }
-
-/// Sums of a gene: cells, total.
-const GENE: usize = 2;
 
 impl QcAccumulator {
     /// No cells yet.
@@ -101,7 +99,7 @@ impl QcAccumulator {
             return Err(Error::config(format!("percent_top holds {it}, expected numbers from 1 to {n_vars} genes"))
                 .with_hint("shorten percent_top where there are few genes"));
         }
-        Ok(Self { tops, cells: Vec::new(), genes: vec![0.0; n_vars * GENE], sets })
+        Ok(Self { tops, cells: Vec::new(), genes: vec![[0.0; 2]; n_vars], sets })
     }
 
     fn width(&self) -> usize {
@@ -121,15 +119,16 @@ impl QcAccumulator {
         self.cells.resize(from + n_rows * width, 0.0);
         let (tops, bits) = (&self.tops, self.sets.bits());
         self.cells[from..].par_chunks_mut(width).with_min_len(32).enumerate().for_each_init(
-            Vec::new,
-            |keys, (row, out)| {
+            Tally::new,
+            |tally, (row, out)| {
                 let (cols, values) = x.row(row);
-                measure(cols, values, tops, bits, keys, out);
+                measure(cols, values, tops, bits, tally, out);
             },
         );
-        add_by_gene(x, &mut self.genes, GENE, |sums, _, _, value| {
-            sums[0] += f64::from(u8::from(value != 0.0));
-            sums[1] += f64::from(value);
+        add_by_gene(x, &mut self.genes, 1, None, |sums, _, _, value| {
+            let [cells, total] = &mut sums[0];
+            *cells += f64::from(u8::from(value != 0.0));
+            *total += f64::from(value);
         });
         Ok(())
     }
@@ -152,8 +151,8 @@ impl QcAccumulator {
         };
         let genes = GeneQc {
             n_obs: cells.total_counts.len(),
-            n_cells_by_counts: self.genes.chunks_exact(GENE).map(|it| it[0] as u32).collect(),
-            total_counts: self.genes.chunks_exact(GENE).map(|it| it[1]).collect(),
+            n_cells_by_counts: self.genes.iter().map(|it| it[0] as u32).collect(),
+            total_counts: self.genes.iter().map(|it| it[1]).collect(),
         };
         QcMetrics { cells, genes }
     }
@@ -163,34 +162,22 @@ fn percent(part: f64, all: f64) -> f64 {
     if all > 0.0 { part / all * 100.0 } else { 0.0 }
 }
 
-/// Fills the row of a cell. `keys` is scratch.
-fn measure(cols: &[u32], values: &[f32], tops: &[usize], bits: &[u32], keys: &mut Vec<u32>, out: &mut [f64]) {
+/// Fills the row of a cell. `tally` is scratch.
+fn measure(cols: &[u32], values: &[f32], tops: &[usize], bits: &[u32], tally: &mut Tally, out: &mut [f64]) {
     let (head, sets) = out.split_at_mut(2 + tops.len());
-    let (mut n_genes, mut n_ones, mut n_above) = (0, 0, 0);
-    keys.resize(values.len(), 0);
+    let total = crate::normalize::library_size(values);
+    tally.count(values);
+    head[0] = tally.n_above_zero() as f64;
+    head[1] = total;
+    tally.sums(tops, |at, sum| head[2 + at] = percent(sum, total));
+    if sets.is_empty() {
+        return;
+    }
     for (col, value) in cols.iter().zip(values) {
-        n_genes += usize::from(*value != 0.0);
-        n_ones += usize::from(*value == 1.0);
-        // Floats that are not negative order like their bits, and whole numbers compare faster.
-        keys[n_above] = value.to_bits();
-        n_above += usize::from(*value > 1.0);
         let mut left = bits[*col as usize];
         while left != 0 {
             sets[left.trailing_zeros() as usize] += f64::from(*value);
             left &= left - 1;
         }
-    }
-    keys.truncate(n_above);
-    let total = crate::normalize::library_size(values);
-    head[0] = n_genes as f64;
-    head[1] = total;
-    // Most counts are one: what is above is few, and the rest is ones.
-    for (at, n) in tops.iter().enumerate().rev() {
-        if keys.len() > *n {
-            keys.select_nth_unstable_by(*n - 1, |a, b| b.cmp(a));
-            keys.truncate(*n);
-        }
-        let above: f64 = keys.iter().map(|it| f64::from(f32::from_bits(*it))).sum();
-        head[2 + at] = percent(above + (n - keys.len()).min(n_ones) as f64, total);
     }
 }

@@ -4,6 +4,7 @@ mod accumulate;
 mod filter;
 mod gene_sets;
 mod metrics;
+mod tops;
 
 pub use accumulate::{QcAccumulator, QcParams, calculate_qc_metrics};
 pub use filter::{CellFilter, Filtered, GeneFilter, RuleCount};

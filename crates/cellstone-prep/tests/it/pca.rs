@@ -150,6 +150,24 @@ fn the_iteration_finds_the_exact_subspace() {
 }
 
 #[test]
+fn a_flat_spectrum_is_no_obstacle() {
+    // Noise alone: the wanted variances are no further apart than the others.
+    let mut rng = Seed::new(31).rng();
+    let dense =
+        Array2::from_shape_simple_fn((900, 450), || if rng.random::<f64>() < 0.2 { rng.random::<f32>() } else { 0.0 });
+    let x = Csr::from_dense(&dense);
+    let want = pca_dense(&dense.mapv(f64::from).view(), 51, true).expect("finite");
+    for route in [PcaRoute::Covariance, PcaRoute::Products] {
+        let pca = pca_sparse(&x, 50, &SparsePcaParams { route, ..Default::default() }).expect("converges");
+        assert!(close(&pca.explained_variance, &want.explained_variance.slice(s![..50]).to_owned(), 1e-10));
+        let gap = (want.explained_variance[49] - want.explained_variance[50]) / want.explained_variance[49];
+        let sine = angle(&want.loadings.slice(s![.., ..50]).to_owned(), &pca.loadings);
+        assert!(sine < 1e-7 / gap, "{route:?}: {sine:e} at a gap of {gap:e}");
+        check_invariants(&pca, &dense.mapv(f64::from), 1e-7);
+    }
+}
+
+#[test]
 fn a_low_rank_is_no_obstacle() {
     // Five directions in 450 genes: the block of the iteration is wider than the rank.
     let (cells, genes) = (random(200, 5, 21), random(5, 450, 22));
