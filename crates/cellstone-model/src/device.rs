@@ -59,6 +59,10 @@ impl Selected {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
 }
 
 /// The graphics adapters of this machine, hardware first. Asks the drivers; creates no device.

@@ -1,0 +1,7 @@
+//! Checkpoints: reading published weights, saying what was used, writing our own.
+
+mod files;
+mod tensors;
+
+pub use files::{ImportReport, read_weights, write_safetensors};
+pub use tensors::{HostTensor, Weights};

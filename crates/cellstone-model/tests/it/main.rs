@@ -1,0 +1,4 @@
+//! Networks against PyTorch: same weights, same tokens.
+
+mod parity;
+mod training;
