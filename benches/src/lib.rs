@@ -15,5 +15,5 @@ mod measure;
 mod program;
 
 pub use data::{labels, prepared, profiles, spec};
-pub use measure::{Cost, measure, peak_memory};
+pub use measure::{Cost, cpu_time, measure, peak_memory};
 pub use program::run_program;

@@ -20,10 +20,12 @@
 
 #![forbid(unsafe_code)]
 
+mod atlas;
 pub mod conformance;
 mod perturbseq;
 mod small;
 
+pub use atlas::{Atlas, AtlasSpec, AtlasTruth, TypeTree, atlas_obo_path, simulate_atlas_to_h5ad};
 pub use perturbseq::{
     Dispersion, EffectSpec, InteractionClass, InteractionSpec, PerturbSeq, PerturbSeqSpec, PlantedCondition,
     PlantedProgram, PlantedTarget, PlantedTruth, SparseEffect, simulate_to_h5ad, truth_path,

@@ -1,11 +1,17 @@
 //! Every command and flag. Those that add to a file of cells have a file of their own.
 
 mod cells;
+mod integration;
+mod rank;
+mod tokens;
 
 pub(crate) use cells::{
     Cluster, ClusterArg, De, DeMethodArg, DistanceArg, Genes, GraphArg, Hvg, IdTargetArg, LfcArg, Neighbors,
     ObjectiveArg, Qc, Rep, Umap,
 };
+pub(crate) use integration::{ConventionArg, Integration};
+pub(crate) use rank::RankStudy;
+pub(crate) use tokens::{AssumedArg, MedianArg, Medians, ModeArg, NCountsArg, Tokenize};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -75,7 +81,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  cargo xtask split --conditions names.txt --protocol norman_doubles --seed 1 --out split.csv"
     )]
     Split(Split),
-    /// Simulated Perturb-seq cells with planted truth.
+    /// Simulated cells with planted truth: Perturb-seq, or a cell atlas.
     #[command(after_help = "Example:\n  cargo xtask simulate --preset demo --out demo.h5ad")]
     Simulate(Simulate),
     /// What is in a file.
@@ -117,6 +123,22 @@ pub(crate) enum Command {
         after_help = "Example:\n  cargo xtask genes cells.h5ad --table genes.csv.gz --alias aliases.csv.gz --out mapping.csv"
     )]
     Genes(Genes),
+    /// How well embeddings mix batches and keep labels apart.
+    #[command(
+        after_help = "Example:\n  cargo xtask integration cells.h5ad --batch donor --label cell_type --embed X_pca,X_scvi --report integration.html --out integration.csv"
+    )]
+    Integration(Integration),
+    /// The tokens of a published model, one row per cell.
+    #[command(
+        after_help = "Example:\n  cargo xtask tokenize cells.h5ad --encoder geneformer_v2 --vocab token_dictionary_gc95M.json.gz --medians gene_median_gc95M.json.gz --out tokens.parquet\n\nTokens of genes that the file calls by symbol:\n  cargo xtask tokenize cells.h5ad --encoder geneformer_v1 --vocab tokens.json --medians medians.json --gene-table genes.csv.gz --alias aliases.csv.gz --out tokens.parquet"
+    )]
+    Tokenize(Tokenize),
+    /// Non-zero gene medians of a corpus, which rank encoders divide by.
+    #[command(after_help = "Example:\n  cargo xtask medians a.h5ad b.h5ad --out medians.json")]
+    Medians(Medians),
+    /// What rank encodings keep of the likeness of cells, and whether they hide batches.
+    #[command(after_help = "Example:\n  cargo xtask rank-study experiments/rank_pbmc3k.toml")]
+    RankStudy(RankStudy),
     /// Print any table this project wrote.
     #[command(after_help = "Example:\n  cargo xtask table runs/demo/latest/tables/summary.parquet --where metric=l2")]
     Table(Table),
@@ -132,7 +154,7 @@ pub(crate) enum Command {
     /// Devices, threads, memory, versions, and a small self-test.
     #[command(after_help = "Example:\n  cargo xtask doctor")]
     Doctor,
-    /// Format, architecture checks, lints, tests, documentation: what CI runs.
+    /// Format, architecture checks, tests, documentation: what CI runs.
     Ci(Ci),
     /// Check what no compiler checks: arrows, sizes, headers, fixtures.
     Tidy,
@@ -151,7 +173,7 @@ pub(crate) struct Demo {
     pub(crate) force: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Run {
     /// The experiment.
     pub(crate) file: PathBuf,
@@ -288,7 +310,7 @@ pub(crate) struct Split {
 
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// `tiny`, `demo`, `norman`, `papalexi_like`, `replogle_like`.
+    /// Perturb-seq: `tiny`, `demo`, `norman`, `papalexi_like`, `replogle_like`; a cell atlas: `atlas`, `atlas_tiny`.
     #[arg(long, default_value = "demo", value_name = "P")]
     pub(crate) preset: String,
     /// Number of cells; the preset's unless said.
@@ -465,7 +487,7 @@ pub(crate) struct Ci {
     /// Format and architecture checks only.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Run the examples of the documentation besides.
+    /// Lints and the examples of the documentation besides.
     #[arg(long)]
     pub(crate) full: bool,
 }

@@ -20,11 +20,14 @@
 mod config;
 mod data;
 mod host;
+mod integration;
 mod plan;
 mod progress;
+pub mod rank_study;
 mod registry;
 mod run;
 mod score;
+mod tokenize;
 mod variant;
 
 pub use config::{
@@ -33,6 +36,10 @@ pub use config::{
 };
 pub use data::{Loaded, in_file, label_cells, load, load_priors, open_cells, require_label};
 pub use host::{Stopwatch, git_revision, peak_memory, utc_now};
+pub use integration::{
+    CellGroups, Convention, IntegrationInput, IntegrationOutcome, IntegrationParams, LabelValue, Measured, MetricValue,
+    PreIntegration, integrate, integration_metrics,
+};
 pub use plan::plan;
 pub use progress::{Progress, Silent};
 pub use registry::{Entry, Params, PredictorEntry, Registry};
@@ -41,4 +48,8 @@ pub use run::{
     run, run_unit, summarize,
 };
 pub use score::{ScoreConfig, score};
+pub use tokenize::{
+    CoverageReport, DetectedScale, EncoderFile, HeavyFeature, InputFile, LowMedian, MediansOptions, NCounts,
+    TokenizeOptions, TokenizeOutcome, detect_scale, medians, open_for, sample_scale, scale_for, tokenize,
+};
 pub use variant::{TOP_CONTROL, Variant, variants};

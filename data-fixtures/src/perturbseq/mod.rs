@@ -1,8 +1,8 @@
 //! A Perturb-seq experiment with planted truth, as a stream of counts of any size.
 
-mod plant;
+pub(crate) mod plant;
 mod preset;
-mod sampler;
+pub(crate) mod sampler;
 mod source;
 mod spec;
 mod truth;

@@ -38,12 +38,12 @@ pub(crate) fn normal(rng: &mut SeedRng) -> f64 {
     StandardNormal.sample(rng)
 }
 
-fn normals(rng: &mut SeedRng, n: usize) -> Vec<f64> {
+pub(crate) fn normals(rng: &mut SeedRng, n: usize) -> Vec<f64> {
     (0..n).map(|_| normal(rng)).collect()
 }
 
 /// `n` distinct columns below `n_vars`, ascending.
-fn choose_genes(rng: &mut SeedRng, n_vars: usize, n: usize) -> Vec<u32> {
+pub(crate) fn choose_genes(rng: &mut SeedRng, n_vars: usize, n: usize) -> Vec<u32> {
     let mut genes: Vec<u32> =
         rand::seq::index::sample(rng, n_vars, n.min(n_vars)).into_iter().map(|it| it as u32).collect();
     genes.sort_unstable();
@@ -65,7 +65,7 @@ fn draw_theta(spec: &PerturbSeqSpec, seed: Seed) -> Vec<f64> {
 /// The spread of log expression at which a control cell of median library has `genes` non-zero genes.
 ///
 /// More spread puts more molecules on fewer genes, so the number falls as the spread grows: bisection.
-fn solve_spread(quantiles: &[f64], theta: &[f64], library: f64, genes: f64) -> Result<f64> {
+pub(crate) fn solve_spread(quantiles: &[f64], theta: &[f64], library: f64, genes: f64) -> Result<f64> {
     let expected = |sd: f64| {
         let total: f64 = quantiles.iter().map(|it| (sd * it).exp()).sum();
         let nonzero = |(z, theta): (&f64, &f64)| {

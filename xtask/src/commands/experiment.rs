@@ -1,7 +1,8 @@
 //! `demo`, `run`, `plan`.
 
+use super::rank_study::{is_rank_study, rank_study};
 use super::{finish_run, run_options};
-use crate::cli::{Common, Demo, Plan, Run};
+use crate::cli::{Common, Demo, Plan, RankStudy, Run};
 use crate::progress::TerminalProgress;
 use crate::terminal::{out, say};
 use crate::tidy::workspace_root;
@@ -64,6 +65,10 @@ pub(super) fn write_simulated(
 
 /// Runs one experiment file.
 pub(super) fn run(common: &Common, args: &Run) -> Result<u8> {
+    if is_rank_study(&args.file) {
+        let Run { file, overrides, out, resume, force } = args.clone();
+        return rank_study(common, &RankStudy { file, overrides, out, resume, force, plan: false });
+    }
     let registry = Registry::builtin();
     let config = load_config(&args.file, &args.overrides, &registry)?;
     let progress = TerminalProgress::new(common);
@@ -74,6 +79,11 @@ pub(super) fn run(common: &Common, args: &Run) -> Result<u8> {
 
 /// Prints what an experiment would do.
 pub(super) fn plan(args: &Plan) -> Result<u8> {
+    if is_rank_study(&args.file) {
+        let config = cellstone_lab::rank_study::load_study(&args.file, &args.overrides)?;
+        out(cellstone_lab::rank_study::plan_study(&config)?.trim_end());
+        return Ok(0);
+    }
     let config = load_config(&args.file, &args.overrides, &Registry::builtin())?;
     out(&cellstone_lab::plan(&config)?);
     Ok(0)

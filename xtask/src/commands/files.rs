@@ -70,6 +70,12 @@ fn read_conditions(args: &Split) -> Result<Vec<SplitCondition>> {
 /// Writes simulated cells.
 pub(super) fn simulate(common: &Common, args: &Simulate) -> Result<u8> {
     check_out(&args.out, args.force, &["h5ad"])?;
+    if super::rank_study::is_atlas(&args.preset) {
+        return super::rank_study::simulate_atlas(common, args);
+    }
+    if !PerturbSeqSpec::presets().any(|it| it.0 == args.preset) {
+        return Err(super::rank_study::unknown_preset(&args.preset));
+    }
     let spec = PerturbSeqSpec::preset(&args.preset)?.with_size(args.n_obs, args.n_vars)?;
     let progress = TerminalProgress::new(common);
     write_simulated(&progress, &spec, args.seed, &args.out, args.force)?;

@@ -6,10 +6,13 @@ mod experiment;
 mod files;
 mod genes;
 mod graph;
+mod integration;
 mod matrix;
 mod qc;
+mod rank_study;
 mod score;
 mod tables;
+mod tokenize;
 mod vocab;
 
 use crate::cli::{Cli, Command, Common, MatrixInput, ScaleArg};
@@ -20,6 +23,7 @@ use cellstone_io::{OpenOptions, open_source};
 use cellstone_lab::{RunOptions, RunOutcome};
 use cellstone_report::{ColumnData, Table, write_columns};
 use matrix::principal_components;
+pub(crate) use rank_study::is_rank_study;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -46,7 +50,11 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Cluster(it) => graph::cluster(common, it),
         Command::Umap(it) => graph::umap(common, it),
         Command::De(it) => genes::de(common, it),
+        Command::Integration(it) => integration::integration(common, it),
         Command::Genes(it) => vocab::genes(common, it),
+        Command::Tokenize(it) => tokenize::tokenize(common, it),
+        Command::Medians(it) => tokenize::medians(common, it),
+        Command::RankStudy(it) => rank_study::rank_study(common, it),
         Command::Table(it) => tables::table(it),
         Command::List(it) => tables::list(common, it),
         Command::Report(it) => tables::report(it),

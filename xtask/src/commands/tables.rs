@@ -101,8 +101,23 @@ fn listed(what: ListWhat) -> Result<Vec<Listed>> {
             })
             .collect(),
         ListWhat::Experiments => experiments()?,
-        ListWhat::Encoders | ListWhat::Selectors | ListWhat::Data => Vec::new(),
+        ListWhat::Encoders => cellstone_rank::encoders().iter().map(encoder).collect(),
+        ListWhat::Selectors | ListWhat::Data => Vec::new(),
     })
+}
+
+fn encoder(it: &cellstone_rank::EncoderEntry) -> Listed {
+    let option = |it: &cellstone_rank::OptionInfo| {
+        format!("{} = {}: {} ({})", it.name, it.default, it.summary, it.values)
+    };
+    let needs = it.needs.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
+    Listed {
+        id: it.id.to_owned(),
+        name: it.id.to_owned(),
+        text: format!("{} (needs {needs})", it.summary),
+        params: it.options.iter().map(option).collect(),
+        source: it.source.to_owned(),
+    }
 }
 
 fn experiments() -> Result<Vec<Listed>> {
@@ -112,12 +127,18 @@ fn experiments() -> Result<Vec<Listed>> {
         let path = entry.map_err(|error| Error::io(&dir, error))?.path();
         if path.extension().is_some_and(|it| it == "toml") {
             let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-            let raw = cellstone_lab::parse_config(&text, &[])
-                .map_err(|error| error.context(format!("`{}`", path.display())))?;
+            let named = |error: Error| error.context(format!("`{}`", path.display()));
+            let (id, question) = if super::rank_study::is_rank_study(&path) {
+                let raw = cellstone_lab::rank_study::parse_study(&text, &[]).map_err(named)?;
+                (raw.id, raw.question)
+            } else {
+                let raw = cellstone_lab::parse_config(&text, &[]).map_err(named)?;
+                (raw.id, raw.question)
+            };
             rows.push(Listed {
-                id: raw.id.clone(),
-                name: raw.id,
-                text: raw.question,
+                id: id.clone(),
+                name: id,
+                text: question,
                 params: Vec::new(),
                 source: String::new(),
             });

@@ -31,7 +31,12 @@ pub(super) fn check(root: &Path) -> Result<Vec<Finding>> {
         }
     }
     for path in files_below(&root.join("experiments"), &[".toml"])? {
-        if let Err(error) = load_config(&path, &[], &registry) {
+        let found = if crate::commands::is_rank_study(&path) {
+            cellstone_lab::rank_study::load_study(&path, &[]).map(|_| ())
+        } else {
+            load_config(&path, &[], &registry).map(|_| ())
+        };
+        if let Err(error) = found {
             findings.push(Finding::new(relative(root, &path), error.to_string()));
         }
     }

@@ -43,6 +43,11 @@ pub fn load_config(path: &Path, overrides: &[String], registry: &Registry) -> Re
 /// # Errors
 /// Names the key that is wrong.
 pub fn parse_config(text: &str, overrides: &[String]) -> Result<RawConfig> {
+    parse_as(text, overrides)
+}
+
+/// Parses any experiment file with overrides; unknown keys come with a suggestion.
+pub(crate) fn parse_as<T: serde::de::DeserializeOwned>(text: &str, overrides: &[String]) -> Result<T> {
     let mut table: toml::Table =
         text.parse().map_err(|error: toml::de::Error| Error::config(one_line(&error.to_string())))?;
     for it in overrides {
@@ -149,21 +154,27 @@ pub fn resolve(raw: RawConfig, base: &Path, registry: &Registry) -> Result<Confi
     })
 }
 
-fn check_head(raw: &RawConfig) -> Result<()> {
-    if raw.schema != 1 {
-        return Err(Error::config(format!("schema = {}, expected 1", raw.schema))
+/// Checks what every kind of experiment begins with.
+pub(crate) fn check_preamble(schema: u32, id: &str, seeds: &[u64]) -> Result<()> {
+    if schema != 1 {
+        return Err(Error::config(format!("schema = {schema}, expected 1"))
             .with_hint("a newer cellstone may read this file"));
     }
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if raw.id.is_empty() || !raw.id.chars().all(good) {
-        return Err(Error::config(format!("id = \"{}\", expected lower snake case", raw.id)));
+    if id.is_empty() || !id.chars().all(good) {
+        return Err(Error::config(format!("id = \"{id}\", expected lower snake case")));
     }
-    if raw.seeds.is_empty() {
+    if seeds.is_empty() {
         return Err(Error::config("seeds is empty, expected at least one"));
     }
-    if raw.seeds.iter().collect::<BTreeSet<_>>().len() != raw.seeds.len() {
-        return Err(Error::config(format!("seeds = {:?} names a seed twice", raw.seeds)));
+    if seeds.iter().collect::<BTreeSet<_>>().len() != seeds.len() {
+        return Err(Error::config(format!("seeds = {seeds:?} names a seed twice")));
     }
+    Ok(())
+}
+
+fn check_head(raw: &RawConfig) -> Result<()> {
+    check_preamble(raw.schema, &raw.id, &raw.seeds)?;
     if raw.baseline.is_empty() {
         return Err(Error::config("no [[baseline]], expected at least one")
             .with_hint("add [[baseline]] with id = \"mean_pb\" or id = \"additive\""));
@@ -348,13 +359,15 @@ fn parse_averaging(text: &str) -> Result<Averaging> {
     })
 }
 
-fn positive(key: &str, value: f64) -> Result<f64> {
+/// A positive finite number.
+pub(crate) fn positive(key: &str, value: f64) -> Result<f64> {
     if value > 0.0 && value.is_finite() {
         return Ok(value);
     }
     Err(Error::config(format!("{key} = {value}, expected a positive number")))
 }
 
-fn join(base: &Path, path: &Path) -> PathBuf {
+/// A path of an experiment file, which is relative to the file.
+pub(crate) fn join(base: &Path, path: &Path) -> PathBuf {
     if path.is_absolute() { path.to_owned() } else { base.join(path) }
 }

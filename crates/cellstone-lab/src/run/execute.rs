@@ -54,7 +54,7 @@ pub struct RunOutcome {
 pub fn run(config: &Config, registry: &Registry, options: &RunOptions<'_>) -> Result<RunOutcome> {
     let text = config.to_toml();
     let hash = hash_text(&text);
-    let run_dir = open_run(config, &hash, options)?;
+    let run_dir = open_run(&config.id, &hash, options)?;
     let mut manifest = base_manifest(&config.id, &config.question, &hash, options);
     manifest.seeds.clone_from(&config.seeds);
     if let (true, Ok(old)) = (options.resume, run_dir.manifest()) {
@@ -90,18 +90,21 @@ pub(crate) fn finish(run_dir: &RunDir, manifest: &mut Manifest, result: Result<R
     Ok(outcome)
 }
 
-fn open_run(config: &Config, hash: &str, options: &RunOptions<'_>) -> Result<RunDir> {
+/// Makes the run folder, or finds the one to go on with.
+///
+/// # Errors
+/// If there is none to resume, it is of another configuration, or it must not be replaced.
+pub(crate) fn open_run(id: &str, hash: &str, options: &RunOptions<'_>) -> Result<RunDir> {
     // A run that was killed before it had a manifest has nothing to resume: it begins.
     let unstarted = options.out.as_ref().is_some_and(|it| it.is_dir() && RunDir::is_unstarted(it));
     if options.resume && !unstarted {
         let found = match &options.out {
             Some(dir) => Some(dir.clone()),
-            None => newest_incomplete(&PathBuf::from("runs").join(&config.id), &hash[..8]),
+            None => newest_incomplete(&PathBuf::from("runs").join(id), &hash[..8]),
         };
         let Some(dir) = found else {
             return Err(Error::config(format!(
-                "no incomplete run of `{}` with this configuration to resume",
-                config.id
+                "no incomplete run of `{id}` with this configuration to resume"
             ))
             .with_hint("leave out --resume, or name the run with --out DIR"));
         };
@@ -120,7 +123,7 @@ fn open_run(config: &Config, hash: &str, options: &RunOptions<'_>) -> Result<Run
     }
     match &options.out {
         Some(dir) => RunDir::create_at(dir, options.force),
-        None => RunDir::create(Path::new("runs"), &config.id, &utc_now(), &hash[..8]),
+        None => RunDir::create(Path::new("runs"), id, &utc_now(), &hash[..8]),
     }
 }
 
@@ -171,14 +174,16 @@ pub(crate) fn input_record(path: &Path, role: &str, n_obs: u64, n_vars: u64) -> 
     })
 }
 
-struct Phases<'a> {
-    manifest: &'a mut Manifest,
-    run_dir: &'a RunDir,
-    cancel: &'a AtomicBool,
+/// The phases of a run: timed, logged, and not begun once the user asked to stop.
+pub(crate) struct Phases<'a> {
+    pub(crate) manifest: &'a mut Manifest,
+    pub(crate) run_dir: &'a RunDir,
+    pub(crate) cancel: &'a AtomicBool,
 }
 
 impl Phases<'_> {
-    fn time<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// Does some work and records how long it took.
+    pub(crate) fn time<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         if self.cancel.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Cancelled, "stopped on request").with_hint("--resume goes on from here"));
         }

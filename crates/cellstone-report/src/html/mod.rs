@@ -7,7 +7,7 @@ mod figures;
 mod page;
 mod tables;
 
-pub(crate) use page::{FIGURE_STYLE, STYLE};
+pub(crate) use page::{FIGURE_STYLE, SCRIPT, STYLE};
 
 use crate::run_dir::RunDir;
 use crate::table::write_whole;
@@ -17,6 +17,8 @@ use std::path::PathBuf;
 
 /// Renders `report/index.html` and one `report/*.svg` per figure from what lies in the run directory, and nothing else.
 ///
+/// A run of a rank study has a page of its own: [`crate::rank_study`].
+///
 /// The same tables, manifest and configuration give the same bytes. A table that is missing leaves its section with a
 /// sentence that says so.
 ///
@@ -24,6 +26,9 @@ use std::path::PathBuf;
 /// If the manifest or a table that is there cannot be read, or the report cannot be written.
 pub fn render(run: &RunDir) -> Result<PathBuf> {
     let what = || format!("rendering `{}`", run.path().display());
+    if crate::rank_study::is_study(run) {
+        return crate::rank_study::render(run).context_with(what);
+    }
     let data = data::ReportData::load(run).context_with(what)?;
     let (page, figures) = page::page(&data);
     let folder = run.report_dir();
@@ -37,7 +42,7 @@ pub fn render(run: &RunDir) -> Result<PathBuf> {
 }
 
 /// A figure of an earlier rendering that this one does not make would be a lie.
-fn remove_old_figures(folder: &std::path::Path) -> Result<()> {
+pub(crate) fn remove_old_figures(folder: &std::path::Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for path in entries.filter_map(|it| it.ok().map(|it| it.path())) {
         if path.extension().is_some_and(|it| it == "svg") {

@@ -10,7 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(crate) const FIGURE_STYLE: &str = include_str!("figure.css");
 pub(crate) const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+pub(crate) const SCRIPT: &str = include_str!("script.js");
 
 /// The page as text, and the figures as files.
 pub(crate) fn page(data: &ReportData) -> (String, Files) {

@@ -8,7 +8,7 @@ mod ranks;
 mod scale;
 mod scatter;
 
-pub(crate) use canvas::{Figure, Svg, standalone};
+pub(crate) use canvas::{Figure, Svg, fit, standalone, text_width};
 pub(crate) use curves::{Curve, curves};
 pub(crate) use forest::{Forest, ForestRow, forest};
 pub(crate) use gap::{GapPanel, GapRow, gap_panels};

@@ -110,7 +110,9 @@ fn from_polars(column: &Column, file: &str) -> Result<ColumnData> {
             let column = cast(&DataType::Float64)?;
             ColumnData::Float(column.f64().map_err(|it| bad(it.to_string()))?.iter().collect())
         }
-        DataType::List(inner) if **inner == DataType::Float32 => {
+        // Tokens are whole numbers below 2²⁴, which f32 holds exactly.
+        DataType::List(inner) if matches!(**inner, DataType::Float32 | DataType::Int32) => {
+            let column = cast(&DataType::List(Box::new(DataType::Float32)))?;
             let lists = column.list().map_err(|it| bad(it.to_string()))?;
             let rows = (0..lists.len()).map(|row| match lists.get_as_series(row) {
                 None => Ok(None),

@@ -8,12 +8,12 @@ use std::process::Command;
 
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-fn browser() -> Option<PathBuf> {
+pub(crate) fn browser() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).flat_map(|dir| NAMES.map(|it| dir.join(it))).find(|it| it.is_file())
 }
 
-fn chromium(browser: &Path, scratch: &Path, scheme: &str, args: &[String]) -> String {
+pub(crate) fn chromium(browser: &Path, scratch: &Path, scheme: &str, args: &[String]) -> String {
     let profile = tempfile::tempdir_in(scratch).expect("profile");
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"])
@@ -28,7 +28,7 @@ fn chromium(browser: &Path, scratch: &Path, scheme: &str, args: &[String]) -> St
 }
 
 /// Windows have a least width, frames have none: the report in one frame per width and hash, each with what it measures.
-fn frames(folder: &Path, name: &str, page: &Path, asked: &[(u32, &str)]) -> PathBuf {
+pub(crate) fn frames(folder: &Path, name: &str, page: &Path, asked: &[(u32, &str)]) -> PathBuf {
     let path = folder.join(format!("{name}.html"));
     let mut text = "<!doctype html><body style=\"margin:0\">".to_owned();
     for (width, hash) in asked {
@@ -58,7 +58,7 @@ const MEASURE: &str = "onload = () => document.querySelectorAll('iframe').forEac
 });";
 
 /// A measurement of the frame at `at`.
-fn measured(dom: &str, at: usize, key: &str) -> String {
+pub(crate) fn measured(dom: &str, at: usize, key: &str) -> String {
     let frame = dom.split("<iframe").nth(at + 1).unwrap_or("").split('>').next().unwrap_or("");
     let value = frame.split_once(&format!(" data-{key}=\"")).and_then(|it| it.1.split('"').next());
     value.unwrap_or("missing").to_owned()

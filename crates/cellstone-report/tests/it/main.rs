@@ -4,6 +4,7 @@ mod browser;
 #[path = "../common/mod.rs"]
 mod common;
 mod compare;
+mod integration;
 mod report;
 mod run_dir;
 mod tables;
