@@ -39,8 +39,10 @@ impl GeneVocab {
     /// A vocabulary from keys (Ensembl ids or symbols, as `target` says) and their tokens, in any order.
     ///
     /// # Errors
-    /// If there is no gene, a key is empty, a token is `u32::MAX`, or two genes share a key or a token: both are named. Keys that are Ensembl
-    /// ids are compared in capitals and without their version.
+    /// If there is no gene, a key is empty, a token is `u32::MAX`, or two genes share a key or a token: both are named.
+    /// Keys that are Ensembl ids are compared in capitals and without their version. Among symbols, where ids fill in
+    /// for genes without one, an id may stand with a version beside itself without one, each under its own spelling
+    /// (`ENSG00000283886` and `ENSG00000283886.3` of scGPT's census vocabulary).
     pub fn new(name: impl Into<String>, target: IdTarget, genes: Vec<(String, u32)>) -> Result<Self> {
         let (name, mut genes) = (name.into(), genes);
         if genes.is_empty() {
@@ -67,7 +69,10 @@ impl GeneVocab {
             index.sort_unstable();
             index
         };
-        let (index, shouted) = (at(canonical), at(|it| it.trim().to_uppercase()));
+        let (mut index, shouted) = (at(canonical), at(|it| it.trim().to_uppercase()));
+        if target == IdTarget::Symbol {
+            keep_versions_beside(&mut index, &keys);
+        }
         if let Some(pair) = index.windows(2).find(|it| it[0].0 == it[1].0) {
             let (first, second) = (&keys[pair[0].1 as usize], &keys[pair[1].1 as usize]);
             return Err(Error::invalid_input(format!(
@@ -179,6 +184,18 @@ impl GeneVocab {
 }
 
 /// The form in which keys are compared: Ensembl ids in capitals and without version, anything else as it is.
+/// Of ids that differ by their version alone, one of them without: the others are found by their own spelling.
+fn keep_versions_beside(index: &mut [(String, u32)], keys: &[String]) {
+    for run in index.chunk_by_mut(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
+        let is_bare = |it: &(String, u32)| keys[it.1 as usize].trim() == it.0;
+        if run.iter().filter(|it| is_bare(it)).count() == 1 {
+            let versioned = run.iter_mut().filter(|it| keys[it.1 as usize].trim() != it.0);
+            versioned.for_each(|it| keys[it.1 as usize].trim().clone_into(&mut it.0));
+        }
+    }
+    index.sort_unstable();
+}
+
 fn canonical(key: &str) -> String {
     match EnsemblName::parse(key.trim()) {
         // A vocabulary that lists the copy on Y apart keeps it apart.

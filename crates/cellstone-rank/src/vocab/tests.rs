@@ -180,6 +180,17 @@ fn symbols_of_the_file_help_ids_that_say_nothing() {
 }
 
 #[test]
+fn among_symbols_an_id_may_stand_beside_its_version() {
+    let rows = [("A", 0), ("ENSG00000283886", 1), ("ENSG00000283886.3", 2)].map(|it| (it.0.to_owned(), it.1));
+    let vocab = GeneVocab::new("census", IdTarget::Symbol, rows.to_vec()).expect("fine");
+    let token = |name: &str| vocab.position(name).map(|it| vocab.tokens()[it as usize]);
+    assert_eq!(token("ENSG00000283886"), Some(1));
+    assert_eq!(token("ENSG00000283886.3"), Some(2));
+    assert_eq!(token("ENSG00000283886.1"), Some(1), "another version is the id");
+    assert_eq!(token("A"), Some(0));
+}
+
+#[test]
 fn bad_vocabularies_are_named() {
     let said = |target: IdTarget, rows: &[(&str, u32)]| {
         let rows = rows.iter().map(|it| (it.0.to_owned(), it.1)).collect();
@@ -193,6 +204,8 @@ fn bad_vocabularies_are_named() {
         said(IdTarget::Ensembl, &twice),
         "vocabulary `v` holds one gene twice: `ENSG00000000001.1` (token 1) and `ENSG00000000001` (token 2)"
     );
+    let versions = [("ENSG00000000001.1", 1), ("ENSG00000000001.2", 2)];
+    assert!(said(IdTarget::Symbol, &versions).contains("holds one gene twice"));
     assert!(Dictionary::new(vec![("a".into(), 1), ("b".into(), 1)]).is_err());
     assert!(Dictionary::new(vec![("a".into(), 1), ("a".into(), 2)]).is_err());
     assert!(Dictionary::new(Vec::new()).is_err());

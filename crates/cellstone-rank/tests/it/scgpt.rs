@@ -103,17 +103,21 @@ fn special_tokens_of_a_vocabulary_stay_where_they_are() {
 }
 
 #[test]
-fn the_published_vocabulary_is_followed_by_special_tokens() {
-    let Some(path) = shared("vocab/scgpt_default_gene_vocab.json") else { return };
-    let text = std::fs::read_to_string(path).expect("text");
-    let vocab: std::collections::BTreeMap<String, u32> = serde_json::from_str(&text).expect("names and ids");
-    let encoder = Scgpt::new(vocab.into_iter().collect(), ScgptOptions::default()).expect("valid");
-    assert_eq!(encoder.info().n_tokens, 60_697);
-    let last = [60_694, 60_695, 60_696].map(|it| encoder.token_name(it));
-    assert_eq!(last, [Some("<pad>"), Some("<cls>"), Some("<eoc>")]);
-    let var = Var::from_ids(["CD3D", "LYZ", "MS4A1"]).expect("unique");
-    let bound = encoder.bind(&var, Scale::Counts).expect("binds");
-    assert_eq!(bound.coverage().n_mapped, 3);
+fn the_published_vocabularies_are_followed_by_special_tokens() {
+    for name in ["scgpt_default_gene_vocab.json", "scgpt_default_census_vocab.json"] {
+        let Some(path) = shared(&format!("vocab/{name}")) else { return };
+        let text = std::fs::read_to_string(path).expect("text");
+        let vocab: std::collections::BTreeMap<String, u32> = serde_json::from_str(&text).expect("names and ids");
+        let n = vocab.len() as u32;
+        assert_eq!(vocab.values().max(), Some(&(n - 1)), "{name}");
+        let encoder = Scgpt::new(vocab.into_iter().collect(), ScgptOptions::default()).expect("valid");
+        assert_eq!(encoder.info().n_tokens, n + 3, "{name}");
+        let last = [n, n + 1, n + 2].map(|it| encoder.token_name(it));
+        assert_eq!(last, [Some("<pad>"), Some("<cls>"), Some("<eoc>")], "{name}");
+        let var = Var::from_ids(["CD3D", "LYZ", "MS4A1"]).expect("unique");
+        let bound = encoder.bind(&var, Scale::Counts).expect("binds");
+        assert_eq!(bound.coverage().n_mapped, 3, "{name}");
+    }
 }
 
 #[test]
