@@ -44,6 +44,7 @@ pub mod jackknife;
 mod kernels;
 pub mod panel;
 mod per_row;
+pub mod phenotype;
 mod registry;
 pub mod rescale;
 mod retrieval;

@@ -131,17 +131,13 @@ pub fn is_degenerate(x: ArrayView2<'_, f64>) -> bool {
 
 /// The median, the mean of the two middle values where there are two. Reorders.
 pub(super) fn median(values: &mut [f64]) -> Option<f64> {
-    let half = values.len() / 2;
+    let (half, odd) = (values.len() / 2, values.len() % 2 == 1);
     if values.is_empty() {
         return None;
     }
-    let odd = values.len() % 2 == 1;
     let (below, upper, _) = values.select_nth_unstable_by(half, f64::total_cmp);
-    if odd {
-        return Some(*upper);
-    }
-    let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    Some(0.5 * (lower + *upper))
+    let lower = if odd { *upper } else { below.iter().copied().fold(f64::NEG_INFINITY, f64::max) };
+    Some(f64::midpoint(lower, *upper))
 }
 
 #[cfg(test)]

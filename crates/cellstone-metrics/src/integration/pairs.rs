@@ -45,7 +45,7 @@ pub(super) fn class_sums(x: ArrayView2<'_, f64>, groups: &Groups) -> Array2<f64>
 }
 
 /// Rows in the order of their classes, centred (differences stay, digits are saved) and brought near 1.
-struct Sorted {
+pub(super) struct Sorted {
     d: usize,
     rows: Vec<f64>,
     norms: Vec<f64>,
@@ -68,7 +68,7 @@ struct Strip {
 
 impl Sorted {
     /// The rows, and the factor that turns distances between them into distances of `x`.
-    fn new(x: ArrayView2<'_, f64>, order: &[usize], groups: &Groups) -> (Self, f64) {
+    pub(super) fn new(x: ArrayView2<'_, f64>, order: &[usize], groups: &Groups) -> (Self, f64) {
         let mut table = x.select(Axis(0), order);
         if let Some(mean) = table.mean_axis(Axis(0)) {
             table -= &mean;
@@ -99,6 +99,17 @@ impl Sorted {
             tile.add(start..n.min(start + COLS), &mut below, n - end, start - end);
         }
         Strip { index, own, end, classes: runs.iter().map(|it| it.0).collect(), below }
+    }
+
+    /// Squared distances, on the scale of the sorted rows, of some rows to all: a line for each.
+    pub(super) fn squares(&self, rows: Range<usize>) -> Vec<f64> {
+        let (m, n, d) = (rows.len(), self.norms.len(), self.d);
+        let mut lines = vec![0.0; m * n];
+        let left = MatRef::from_row_major_slice(&self.rows, n, d);
+        let right = MatRef::from_column_major_slice(self.rows(rows.clone()), d, m);
+        matmul(MatMut::from_column_major_slice_mut(&mut lines, n, m), Accum::Replace, left, right, -2.0, Par::Seq);
+        wide(Squares { sorted: self, rows, lines: &mut lines });
+        lines
     }
 
     fn rows(&self, range: Range<usize>) -> &[f64] {
@@ -194,6 +205,28 @@ impl Body for Sums<'_, '_> {
                 }
                 at += 1;
             }
+        }
+    }
+}
+
+/// Turns lines of products into squared distances.
+struct Squares<'a> {
+    sorted: &'a Sorted,
+    rows: Range<usize>,
+    lines: &'a mut [f64],
+}
+
+impl Body for Squares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let norms = self.sorted.norms.as_slice();
+        for (row, line) in self.rows.zip(self.lines.chunks_exact_mut(norms.len())) {
+            if squares(line, norms[row], norms) {
+                self.sorted.exact(row, 0, line);
+            }
+            line.iter_mut().for_each(|it| *it = if *it > 0.0 { *it } else { 0.0 });
         }
     }
 }

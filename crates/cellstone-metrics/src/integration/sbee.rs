@@ -1,14 +1,17 @@
 //! sBEE: composition of the neighbourhood and distances between batches, inside labels.
 
 use super::connectivity::check_neighbors;
-use super::labels::{Groups, LabelScore, PerLabel, check_embedding, mean_defined, median, same_cells};
-use crate::kernels::sq_diff;
+use super::labels::{Groups, LabelScore, PerLabel, check_embedding, mean_defined, same_cells};
+use super::pairs::Sorted;
 use cellstone_core::sum::map_ordered;
 use cellstone_core::{KnnGraph, Result, Score, Why};
 use ndarray::ArrayView2;
+use std::ops::Range;
 
 /// How fast the score of the distances falls with their ratio.
 const SENSITIVITY: f64 = 0.15;
+/// Rows whose distances are computed together.
+const ROWS: usize = 64;
 /// Smallest count of a batch, so that shares have logarithms.
 const SMALLEST: f64 = 1e-10;
 
@@ -36,15 +39,12 @@ pub fn sbee(x: ArrayView2<'_, f64>, knn: &KnnGraph, labels: &[u32], batch: &[u32
         same_cells(what, got, x.nrows())?;
     }
     let (labels, batches) = (Groups::new(labels), Groups::new(batch));
-    let values: Vec<f64> = x.iter().copied().collect();
-    let input = Input { x: &values, d: x.ncols(), knn, labels: &labels, batches: &batches };
+    let input = Input { x, knn, labels: &labels, batches: &batches };
     Ok(PerLabel::mean_of(map_ordered(labels.len(), |at| input.label(at))))
 }
 
 struct Input<'a> {
-    /// `[n_obs, d]`, row by row.
-    x: &'a [f64],
-    d: usize,
+    x: ArrayView2<'a, f64>,
     knn: &'a KnnGraph,
     labels: &'a Groups,
     batches: &'a Groups,
@@ -52,24 +52,40 @@ struct Input<'a> {
 
 impl Input<'_> {
     fn label(&self, at: usize) -> LabelScore {
-        let cells = &self.labels.members[at];
+        // By batch, so that the distances inside a batch are a run.
+        let mut cells = self.labels.members[at].clone();
+        cells.sort_by_key(|it| self.batches.of[*it]);
         let mut global = vec![0.0; self.batches.len()];
         cells.iter().for_each(|it| global[self.batches.of[*it] as usize] += 1.0);
-        let values = map_ordered(cells.len(), |it| self.cell(cells[it], cells, &global));
-        let inside = Groups::among(&self.batches.of, cells);
-        let of_batch = |members: &Vec<usize>| {
-            let own: Vec<f64> = members.iter().filter_map(|it| values[*it]).collect();
-            cellstone_core::sum::mean(&own).map_or(Score::Undefined(Why::TooFewCells), Score::Value)
-        };
-        let score = mean_defined(&inside.members.iter().map(of_batch).collect::<Vec<_>>());
-        LabelScore { label: self.labels.codes[at], n: cells.len(), score }
+        let (rows, _) = Sorted::new(self.x, &cells, self.batches);
+        let mut runs: Vec<Range<usize>> = Vec::with_capacity(cells.len());
+        for run in cells.chunk_by(|a, b| self.batches.of[*a] == self.batches.of[*b]) {
+            let start = runs.len();
+            runs.resize(start + run.len(), start..start + run.len());
+        }
+        let blocks = map_ordered(cells.len().div_ceil(ROWS), |block| {
+            let range = block * ROWS..cells.len().min((block + 1) * ROWS);
+            let lines = rows.squares(range.clone());
+            let value = |(at, line): (usize, &[f64])| {
+                Some(self.cell(cells[at], cells.len(), &global, ratio(at, &runs[at], line)?))
+            };
+            range.zip(lines.chunks(cells.len())).map(value).collect::<Vec<Option<f64>>>()
+        });
+        let values = blocks.concat();
+        let mut batches = Vec::new();
+        for run in runs.chunk_by(|a, b| a == b) {
+            let own: Vec<f64> = values[run[0].clone()].iter().filter_map(|it| *it).collect();
+            let mean = cellstone_core::sum::mean(&own);
+            batches.push(mean.map_or(Score::Undefined(Why::TooFewCells), Score::Value));
+        }
+        LabelScore { label: self.labels.codes[at], n: cells.len(), score: mean_defined(&batches) }
     }
 
-    fn cell(&self, cell: usize, cells: &[usize], global: &[f64]) -> Option<f64> {
-        let composition = 1.0 - jensen_shannon(&self.local(cell, cells.len()), global);
-        let distances = (-(1.0 - self.ratio(cell, cells)?.min(1.0)).abs() / SENSITIVITY).exp();
+    fn cell(&self, cell: usize, n_label: usize, global: &[f64], ratio: f64) -> f64 {
+        let composition = 1.0 - jensen_shannon(&self.local(cell, n_label), global);
+        let distances = (-(1.0 - ratio.min(1.0)).abs() / SENSITIVITY).exp();
         let sum = composition + distances;
-        Some(if sum > 0.0 { 2.0 * composition * distances / sum } else { 0.0 })
+        if sum > 0.0 { 2.0 * composition * distances / sum } else { 0.0 }
     }
 
     /// Batches of the nearest cells that have the label, the cell itself first.
@@ -81,22 +97,31 @@ impl Input<'_> {
         near.filter(|it| self.labels.of[*it] == own).for_each(|it| counts[self.batches.of[it] as usize] += 1.0);
         counts
     }
+}
 
-    /// Median distance to the label inside the batch, over that outside of it.
-    // DIVERGES(sbee-undefined-cells): such a cell is left out, it does not count 0.
-    fn ratio(&self, cell: usize, cells: &[usize]) -> Option<f64> {
-        let (mut inside, mut outside) = (Vec::new(), Vec::new());
-        let row = |cell: usize| &self.x[cell * self.d..(cell + 1) * self.d];
-        for other in cells.iter().filter(|it| **it != cell) {
-            let side = if self.batches.of[*other] == self.batches.of[cell] { &mut inside } else { &mut outside };
-            side.push(sq_diff(row(cell), row(*other)).sqrt());
-        }
-        let own = median(&mut inside).filter(|it| *it > 0.0)?;
-        if outside.is_empty() {
-            return Some(1.0);
-        }
-        median(&mut outside).filter(|it| *it > 0.0).map(|it| own / it)
+/// Median distance to the own batch, which is the run of the line, over that to the others; from squared distances.
+// DIVERGES(sbee-undefined-cells): a cell without one is left out, it does not count 0.
+fn ratio(at: usize, run: &Range<usize>, line: &[f64]) -> Option<f64> {
+    let own = median_root(&line[run.start..at], &line[at + 1..run.end])?;
+    if run.len() == line.len() {
+        return Some(1.0);
     }
+    median_root(&line[..run.start], &line[run.end..]).map(|it| own / it)
+}
+
+/// Median of the roots of two lists of squares together; `None` if it is 0 or of nothing.
+fn median_root(a: &[f64], b: &[f64]) -> Option<f64> {
+    // Numbers that are not negative have the order of their bits, which is faster to compare.
+    let mut squares: Vec<u64> = a.iter().chain(b).map(|it| it.to_bits()).collect();
+    let half = squares.len() / 2;
+    if squares.is_empty() {
+        return None;
+    }
+    let odd = squares.len() % 2 == 1;
+    let (below, upper, _) = squares.select_nth_unstable(half);
+    let lower = if odd { *upper } else { below.iter().copied().max().unwrap_or(*upper) };
+    let median = f64::midpoint(f64::from_bits(lower).sqrt(), f64::from_bits(*upper).sqrt());
+    (median > 0.0).then_some(median)
 }
 
 /// Square root of the Jensen–Shannon divergence of two lists of counts, to base 2.

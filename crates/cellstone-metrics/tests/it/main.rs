@@ -10,4 +10,7 @@ mod integration_laws;
 mod integration_real;
 mod invariance;
 mod noise;
+mod phenotype_checks;
+mod phenotype_golden;
+mod phenotype_laws;
 mod registry;
