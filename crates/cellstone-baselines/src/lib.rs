@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod additive;
+pub mod classify;
 mod features;
 mod gene_scores;
 mod head;

@@ -1,5 +1,6 @@
 //! Integration tests of the baselines, through their public seam alone.
 
+mod classify_golden;
 mod conformance;
 mod golden;
 mod methods;
