@@ -28,18 +28,42 @@
 //!
 //! [`Trainer`] fits a network to masked tokens, step by step, and resumes exactly.
 //!
-//! What is not here yet: `cellstone_core::Embedder`. No Burn type appears in a public signature.
+//! [`open_checkpoint`] opens a directory of ours or one that others published; [`ModelEmbedder`] turns cells into vectors
+//! with it, [`edit_effects`] says what happens if genes are deleted or over-expressed.
+//!
+//! No Burn type appears in a public signature.
 
 #![forbid(unsafe_code)]
 
+mod checkpoint;
 mod device;
+mod embed;
+mod import;
+mod insilico;
 mod nets;
+mod phenotype;
 mod run;
 mod train;
 mod weights;
 
+pub use checkpoint::{
+    Checkpoint, CheckpointConfig, CheckpointEncoder, CheckpointVocab, DataFile, EncoderConfig, HeldOut, Provenance,
+    TrainingPart, read as read_checkpoint, read_config as read_checkpoint_config, read_training,
+    write as write_checkpoint,
+};
 pub use device::{Adapter, DeviceChoice, Selected, probe, select, self_test};
-pub use nets::{BertConfig, PolyGeneConfig, ScGptConfig, TokenBatch};
+pub use embed::{
+    CellStates, ContextualGenes, EmbedOptions, GeneStates, Layer, ModelEmbedder, Pool, TokenKinds, batch_tokens,
+};
+pub use import::open_checkpoint;
+pub use insilico::{Edit, EditEffect, EditKind, edit_effects};
+pub use nets::{
+    BertConfig, PolyGeneConfig, ScBert, ScBertConfig, ScFoundationConfig, ScFoundationNet, ScGptConfig, TokenBatch,
+};
+pub use phenotype::{PhenotypeQuery, phenotype_logits};
 pub use run::{Network, NetworkConfig, Outputs};
-pub use train::{AdamWConfig, Decay, MaskedBatch, Objective, Schedule, Slot, StepReport, TrainState, Trainer};
+pub use train::{
+    AdamWConfig, Decay, Evaluation, MaskedBatch, Objective, Schedule, Slot, SlotEvaluation, StepReport, TrainState,
+    Trainer, masked_batch,
+};
 pub use weights::{HostTensor, ImportReport, Weights, read_weights, write_safetensors};

@@ -125,7 +125,7 @@ impl Network {
         let device = &self.device;
         let (states, logits, from_cell) = match &self.net {
             Net::Bert(net) => {
-                let states = net.hidden_states(batch, device);
+                let states = net.hidden_states(batch, device)?;
                 let logits = everywhere(&states, |it| net.logits(it));
                 (states, Some(logits), None)
             }
@@ -149,7 +149,39 @@ impl Network {
         })
     }
 
-    fn check(&self, batch: &TokenBatch) -> Result<()> {
+    /// The same network with blocks made of Burn's own operations on every device: slower on the CPU, for comparison.
+    pub fn composed(mut self) -> Self {
+        match &mut self.net {
+            Net::Bert(it) => it.compose(),
+            Net::ScGpt(it) => it.compose(),
+            Net::PolyGene(it) => it.compose(),
+        }
+        self
+    }
+
+    /// The stream behind block `layer`, `[n, len, d]`; 0 is what enters the first block. Later blocks and heads are not
+    /// computed.
+    ///
+    /// # Errors
+    /// As [`Network::run`], or if there is no such block.
+    pub fn hidden_state(&self, batch: &TokenBatch, layer: usize) -> Result<Array3<f32>> {
+        self.check(batch)?;
+        let n_blocks = match &self.net {
+            Net::Bert(it) => it.n_blocks(),
+            Net::ScGpt(it) => it.n_blocks(),
+            Net::PolyGene(it) => it.n_blocks(),
+        };
+        if layer > n_blocks {
+            return Err(Error::config(format!("state {layer} of a network of {n_blocks} blocks")));
+        }
+        host3(match &self.net {
+            Net::Bert(it) => it.state(batch, layer, &self.device)?,
+            Net::ScGpt(it) => it.state(batch, layer, &self.device)?,
+            Net::PolyGene(it) => it.state(batch, layer, &self.device)?,
+        })
+    }
+
+    pub(crate) fn check(&self, batch: &TokenBatch) -> Result<()> {
         let (n_ids, max_len) = match &self.config {
             NetworkConfig::Bert(it) => (it.vocab_size, it.max_position_embeddings),
             NetworkConfig::ScGpt(it) => (it.n_tokens, usize::MAX),
@@ -181,12 +213,12 @@ fn everywhere(states: &[Tensor<3>], head: impl Fn(Tensor<2>) -> Tensor<2>) -> Te
     scores.reshape([n, len, width])
 }
 
-fn host3(it: Tensor<3>) -> Result<Array3<f32>> {
+pub(crate) fn host3(it: Tensor<3>) -> Result<Array3<f32>> {
     let shape = it.dims();
     Array3::from_shape_vec(shape, values(it.into_data())?).map_err(|it| Error::invalid_input(it.to_string()))
 }
 
-fn host2(it: Tensor<2>) -> Result<Array2<f32>> {
+pub(crate) fn host2(it: Tensor<2>) -> Result<Array2<f32>> {
     let shape = it.dims();
     Array2::from_shape_vec(shape, values(it.into_data())?).map_err(|it| Error::invalid_input(it.to_string()))
 }

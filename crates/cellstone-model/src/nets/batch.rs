@@ -71,6 +71,11 @@ impl TokenBatch {
         self.input_ids.iter().max().map_or(0, |it| *it as u32)
     }
 
+    /// Ids and types of all places, padding counted, `[n · len]`.
+    pub(crate) fn streams(&self) -> (&[i32], Option<&[i32]>) {
+        (&self.input_ids, self.type_ids.as_deref())
+    }
+
     pub(crate) fn ids(&self, device: &Device) -> Tensor<2, Int> {
         Tensor::from_data(TensorData::new(self.input_ids.clone(), self.dims()), device)
     }

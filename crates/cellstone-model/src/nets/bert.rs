@@ -2,7 +2,8 @@
 
 use super::batch::TokenBatch;
 use super::export::{put, put_block, put_linear, put_norm, put_table};
-use super::layers::{Activation, Block, BlockConfig, BlockNames, linear, norm, table};
+use super::fused::{self, Packing};
+use super::layers::{Activation, Block, BlockConfig, BlockNames, linear, norm, packed_embedding, table, through};
 use super::source::{Fresh, Init, Source, in_network};
 use crate::weights::Weights;
 use burn::module::{Module, Param};
@@ -152,6 +153,7 @@ pub(crate) struct BertNet {
     head_norm: LayerNorm,
     head_bias: Param<Tensor<1>>,
     head_is_gelu: bool,
+    eps: f64,
 }
 
 impl BertNet {
@@ -181,6 +183,7 @@ impl BertNet {
             head_norm,
             head_bias: Param::from_data(TensorData::new(bias, [v]), device),
             head_is_gelu: block.activation == Activation::Gelu,
+            eps: config.layer_norm_eps,
         })
     }
 
@@ -194,20 +197,47 @@ impl BertNet {
     }
 
     /// The stream before the first block and behind every block.
-    pub(crate) fn hidden_states(&self, batch: &TokenBatch, device: &Device) -> Vec<Tensor<3>> {
-        let mask = batch.hidden(device);
-        let mut states = vec![self.embed(batch, device)];
-        for block in &self.blocks {
-            let x = states[states.len() - 1].clone();
-            states.push(block.forward(x, mask.as_ref()));
-        }
-        states
+    pub(crate) fn hidden_states(&self, batch: &TokenBatch, device: &Device) -> Result<Vec<Tensor<3>>> {
+        let mut states = Vec::new();
+        let last = self.through(batch, self.blocks.len(), device, Some(&mut |it| states.push(it)))?;
+        states.push(last);
+        Ok(states)
+    }
+
+    /// The stream behind the block of this number; 0 is what enters the first.
+    pub(crate) fn state(&self, batch: &TokenBatch, n: usize, device: &Device) -> Result<Tensor<3>> {
+        self.through(batch, n, device, None)
+    }
+
+    fn through(
+        &self,
+        batch: &TokenBatch,
+        n: usize,
+        device: &Device,
+        state: Option<&mut dyn FnMut(Tensor<3>)>,
+    ) -> Result<Tensor<3>> {
+        let packed = |packing: &Packing, device: &Device| {
+            let words = packing.chosen(batch.streams().0);
+            let (positions, segments) = (packing.positions(), vec![0; words.len()]);
+            let tables = vec![(&self.words, words), (&self.positions, positions), (&self.segments, segments)];
+            packed_embedding(tables, &self.norm, self.eps, &self.dropout, device)
+        };
+        through(&self.blocks[..n], batch, device, || Ok(self.embed(batch, device)), packed, state)
     }
 
     /// The stream behind the last block.
-    pub(crate) fn last_state(&self, batch: &TokenBatch, device: &Device) -> Tensor<3> {
-        let mask = batch.hidden(device);
-        self.blocks.iter().fold(self.embed(batch, device), |x, block| block.forward(x, mask.as_ref()))
+    pub(crate) fn last_state(&self, batch: &TokenBatch, device: &Device) -> Result<Tensor<3>> {
+        self.state(batch, self.blocks.len(), device)
+    }
+
+    /// Uses Burn's operations for the blocks on every device.
+    pub(crate) fn compose(&mut self) {
+        self.blocks.iter_mut().for_each(Block::compose);
+    }
+
+    /// Number of blocks.
+    pub(crate) fn n_blocks(&self) -> usize {
+        self.blocks.len()
     }
 
     /// Named tensors, the tied decoder left out.
@@ -227,10 +257,24 @@ impl BertNet {
         Ok(out)
     }
 
+    /// What is compared with the table of words, for states `[n, d]`.
+    fn head_states(&self, states: Tensor<2>) -> Tensor<2> {
+        let activation = if self.head_is_gelu { Activation::Gelu } else { Activation::Relu };
+        self.head_norm.forward(activation.apply(self.head.forward(states)))
+    }
+
+    /// Sum over states `[n, d]` of the cross-entropy of their labels; `None` where scores must be computed first.
+    pub(crate) fn loss_sum(&self, states: Tensor<2>, labels: &[u32], smoothing: f64) -> Option<Tensor<1>> {
+        if self.blocks.iter().any(Block::is_composed) {
+            return None;
+        }
+        let (x, table) = (self.head_states(states), self.words.weight.val());
+        fused::projected_loss(x, table, self.head_bias.val(), labels, smoothing)
+    }
+
     /// Scores of every token id for states `[n, d]`.
     pub(crate) fn logits(&self, states: Tensor<2>) -> Tensor<2> {
-        let activation = if self.head_is_gelu { Activation::Gelu } else { Activation::Relu };
-        let x = self.head_norm.forward(activation.apply(self.head.forward(states)));
+        let x = self.head_states(states);
         x.matmul(self.words.weight.val().transpose()) + self.head_bias.val().unsqueeze()
     }
 }

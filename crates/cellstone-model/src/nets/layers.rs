@@ -1,12 +1,14 @@
 //! The parts that every encoder here is made of: linear maps, norms, tables, and the post-norm block.
 
+use super::batch::TokenBatch;
+use super::fused::{self, BlockTensors, Packing, Place, Rules};
 use super::source::{Init, Source};
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Embedding, LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::activation::{gelu, relu, softmax};
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Distribution, Tensor, TensorData};
 use cellstone_core::Result;
 
 /// A linear map from weights `[d_out, d_in]` and bias `[d_out]`; Burn keeps the transpose.
@@ -123,6 +125,9 @@ pub(crate) struct Block {
     attention_dropout: Dropout,
     n_heads: usize,
     is_gelu: bool,
+    eps: f64,
+    /// Whether Burn's operations are used on every device.
+    is_composed: bool,
 }
 
 impl Block {
@@ -166,7 +171,41 @@ impl Block {
             attention_dropout: DropoutConfig::new(config.attention_dropout).init(),
             n_heads: config.n_heads,
             is_gelu: config.activation == Activation::Gelu,
+            eps: config.eps,
+            is_composed: false,
         })
+    }
+
+    /// Whether it uses Burn's operations on every device.
+    pub(crate) fn is_composed(&self) -> bool {
+        self.is_composed
+    }
+
+    /// Uses Burn's operations on every device, for comparison.
+    pub(crate) fn compose(&mut self) {
+        self.is_composed = true;
+    }
+
+    /// As [`Block::forward`] on packed tokens, in one operation.
+    fn fused(&self, x: Tensor<2>, packing: &Packing, learning: bool, device: &Device) -> Option<Tensor<2>> {
+        let parts = self.parts();
+        let map = |it: &Linear| Some((it.weight.val(), it.bias.as_ref()?.val()));
+        let norm = |it: &LayerNorm| Some((it.gamma.val(), it.beta.as_ref()?.val()));
+        let [query, key, value, out, up, down] = parts.maps.map(map);
+        let [attention, output] = parts.norms.map(norm);
+        let tensors = BlockTensors { maps: [query?, key?, value?, out?, up?, down?], norms: [attention?, output?] };
+        let drops = learning && (self.dropout.prob > 0.0 || self.attention_dropout.prob > 0.0);
+        let rules = Rules {
+            d: x.dims()[1],
+            inner: tensors.maps[4].1.dims()[0],
+            n_heads: self.n_heads,
+            is_gelu: self.is_gelu,
+            eps: self.eps as f32,
+            dropout: if learning { self.dropout.prob } else { 0.0 },
+            attention_dropout: if learning { self.attention_dropout.prob } else { 0.0 },
+            key: if drops { drawn_key(device) } else { 0 },
+        };
+        fused::block(x, tensors, packing, rules)
     }
 
     /// `x` is `[n, len, d]`; `hidden` marks positions `[n, len]` that no position may look at.
@@ -206,6 +245,76 @@ impl Block {
         };
         self.attention_dropout.forward(softmax(scores, 3)).matmul(value)
     }
+}
+
+/// Runs a batch through blocks; `state` is handed every state but the last, that before the first block first.
+///
+/// On the CPU the blocks are fused and padding is not computed: states are zero there. `packed` gives what enters them,
+/// `[n_tokens, d]`. Elsewhere, and where a block is composed, they are made of Burn's operations on what `embed` gives,
+/// `[n, len, d]`.
+pub(crate) fn through(
+    blocks: &[Block],
+    batch: &TokenBatch,
+    device: &Device,
+    embed: impl Fn() -> Result<Tensor<3>>,
+    packed: impl FnOnce(&Packing, &Device) -> Option<Tensor<2>>,
+    mut state: Option<&mut dyn FnMut(Tensor<3>)>,
+) -> Result<Tensor<3>> {
+    if let Some(last) = fused_through(blocks, batch, device, packed, &mut state) {
+        return Ok(last);
+    }
+    let mask = batch.hidden(device);
+    Ok(blocks.iter().fold(embed()?, |x, block| {
+        if let Some(state) = &mut state {
+            state(x.clone());
+        }
+        block.forward(x, mask.as_ref())
+    }))
+}
+
+/// As [`through`], fused; `None` where that cannot be, before any state is handed on.
+fn fused_through(
+    blocks: &[Block],
+    batch: &TokenBatch,
+    device: &Device,
+    packed: impl FnOnce(&Packing, &Device) -> Option<Tensor<2>>,
+    state: &mut Option<&mut dyn FnMut(Tensor<3>)>,
+) -> Option<Tensor<3>> {
+    let place = fused::place(&blocks.first()?.query.weight.val());
+    let alike = |it: &Block| !it.is_composed && fused::place(&it.query.weight.val()) == place;
+    if place == Place::Elsewhere || !blocks.iter().all(alike) {
+        return None;
+    }
+    let packing = Packing::of(batch);
+    let mut packed = packed(&packing, device)?;
+    for block in blocks {
+        if let Some(state) = state {
+            state(packing.unpacked(packed.clone())?);
+        }
+        packed = block.fused(packed, &packing, place == Place::Learning, device)?;
+    }
+    packing.unpacked(packed)
+}
+
+/// What enters the first block for packed tokens: the sum of rows of tables, normalized, some of it dropped.
+pub(crate) fn packed_embedding(
+    tables: Vec<(&Embedding, Vec<u32>)>,
+    norm: &LayerNorm,
+    eps: f64,
+    dropout: &Dropout,
+    device: &Device,
+) -> Option<Tensor<2>> {
+    let tables: Vec<_> = tables.into_iter().map(|(table, ids)| (table.weight.val(), ids)).collect();
+    let learning = fused::place(&tables.first()?.0) == Place::Learning;
+    let drops = if learning && dropout.prob > 0.0 { (dropout.prob, drawn_key(device)) } else { (0.0, 0) };
+    fused::embedding(tables, (norm.gamma.val(), norm.beta.as_ref()?.val()), eps, drops)
+}
+
+/// A number from the generator of the device: dropout follows from the seed of the device alone.
+fn drawn_key(device: &Device) -> u64 {
+    let drawn = Tensor::<1>::random([2], Distribution::Uniform(0.0, 1.0), &device.clone().inner()).into_data();
+    // 24 bits of each: all that a draw in single precision has.
+    drawn.iter::<f32>().fold(0, |key, it| (key << 24) | (f64::from(it) * 16_777_216.0) as u64)
 }
 
 /// The parts of a block, for export.

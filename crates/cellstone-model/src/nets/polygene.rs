@@ -2,7 +2,8 @@
 
 use super::batch::TokenBatch;
 use super::export::{put_block, put_linear, put_norm, put_table};
-use super::layers::{Activation, Block, BlockConfig, BlockNames, linear, norm, table};
+use super::fused::Packing;
+use super::layers::{Activation, Block, BlockConfig, BlockNames, linear, norm, packed_embedding, table, through};
 use super::source::{Fresh, Init, Source, in_network};
 use crate::weights::Weights;
 use burn::module::Module;
@@ -127,20 +128,45 @@ impl PolyGeneNet {
 
     /// The stream before the first block and behind every block.
     pub(crate) fn hidden_states(&self, batch: &TokenBatch, device: &Device) -> Result<Vec<Tensor<3>>> {
-        let mask = batch.hidden(device);
-        let mut states = vec![self.embed(batch, device)?];
-        for block in &self.blocks {
-            let x = states[states.len() - 1].clone();
-            states.push(block.forward(x, mask.as_ref()));
-        }
+        let mut states = Vec::new();
+        let last = self.through(batch, self.blocks.len(), device, Some(&mut |it| states.push(it)))?;
+        states.push(last);
         Ok(states)
+    }
+
+    /// The stream behind the block of this number; 0 is what enters the first.
+    pub(crate) fn state(&self, batch: &TokenBatch, n: usize, device: &Device) -> Result<Tensor<3>> {
+        self.through(batch, n, device, None)
+    }
+
+    fn through(
+        &self,
+        batch: &TokenBatch,
+        n: usize,
+        device: &Device,
+        state: Option<&mut dyn FnMut(Tensor<3>)>,
+    ) -> Result<Tensor<3>> {
+        let packed = |packing: &Packing, device: &Device| {
+            let (values, types) = batch.streams();
+            let tables = vec![(&self.values, packing.chosen(values)), (&self.types, packing.chosen(types?))];
+            packed_embedding(tables, &self.norm, EPS, &self.dropout, device)
+        };
+        through(&self.blocks[..n], batch, device, || self.embed(batch, device), packed, state)
     }
 
     /// The stream behind the last block.
     pub(crate) fn last_state(&self, batch: &TokenBatch, device: &Device) -> Result<Tensor<3>> {
-        let mask = batch.hidden(device);
-        let x = self.embed(batch, device)?;
-        Ok(self.blocks.iter().fold(x, |x, block| block.forward(x, mask.as_ref())))
+        self.state(batch, self.blocks.len(), device)
+    }
+
+    /// Uses Burn's operations for the blocks on every device.
+    pub(crate) fn compose(&mut self) {
+        self.blocks.iter_mut().for_each(Block::compose);
+    }
+
+    /// Number of blocks.
+    pub(crate) fn n_blocks(&self) -> usize {
+        self.blocks.len()
     }
 
     /// What the decoder reads, for states `[n, d]`.

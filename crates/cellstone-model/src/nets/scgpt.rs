@@ -2,7 +2,8 @@
 
 use super::batch::TokenBatch;
 use super::export::{put_fused_block, put_linear, put_norm, put_table};
-use super::layers::{Activation, Block, BlockConfig, BlockNames, linear, linear_of, norm, table};
+use super::fused::Packing;
+use super::layers::{Activation, Block, BlockConfig, BlockNames, linear, linear_of, norm, table, through};
 use super::source::{Fresh, Init, Source, in_network};
 use crate::weights::Weights;
 use burn::module::Module;
@@ -147,13 +148,36 @@ impl ScGptNet {
 
     /// The stream before the first block and behind every block; position 0 of the last is the cell.
     pub(crate) fn hidden_states(&self, batch: &TokenBatch, device: &Device) -> Result<Vec<Tensor<3>>> {
-        let mask = batch.hidden(device);
-        let mut states = vec![self.embed(batch, device)?];
-        for block in &self.blocks {
-            let x = states[states.len() - 1].clone();
-            states.push(block.forward(x, mask.as_ref()));
-        }
+        let mut states = Vec::new();
+        let last = self.through(batch, self.blocks.len(), device, Some(&mut |it| states.push(it)))?;
+        states.push(last);
         Ok(states)
+    }
+
+    /// The stream behind the block of this number; 0 is what enters the first.
+    pub(crate) fn state(&self, batch: &TokenBatch, n: usize, device: &Device) -> Result<Tensor<3>> {
+        self.through(batch, n, device, None)
+    }
+
+    fn through(
+        &self,
+        batch: &TokenBatch,
+        n: usize,
+        device: &Device,
+        state: Option<&mut dyn FnMut(Tensor<3>)>,
+    ) -> Result<Tensor<3>> {
+        let packed = |packing: &Packing, device: &Device| packing.packed(self.embed(batch, device).ok()?);
+        through(&self.blocks[..n], batch, device, || self.embed(batch, device), packed, state)
+    }
+
+    /// Uses Burn's operations for the blocks on every device.
+    pub(crate) fn compose(&mut self) {
+        self.blocks.iter_mut().for_each(Block::compose);
+    }
+
+    /// Number of blocks.
+    pub(crate) fn n_blocks(&self) -> usize {
+        self.blocks.len()
     }
 
     /// Named tensors.
@@ -260,6 +284,89 @@ pub(crate) fn fresh(config: &ScGptConfig, seed: Seed, device: &Device) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::module::{ModuleMapper, Param};
+    use burn::optim::GradientsParams;
+    use burn::tensor::TensorData;
+    use cellstone_core::TokenRow;
+    use std::collections::BTreeMap;
+
+    /// Puts every parameter's gradient in its place.
+    struct Gradients(GradientsParams);
+
+    impl ModuleMapper for Gradients {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, _, mapper) = param.consume();
+            let gradient = self.0.remove::<D>(id).expect("every parameter has a gradient");
+            Param::from_mapped_value(id, Tensor::from_inner(gradient), mapper)
+        }
+    }
+
+    #[derive(Deserialize)]
+    struct Golden {
+        input_ids: Vec<Vec<u32>>,
+        values: Vec<Vec<f32>>,
+        loss: f64,
+        gradients: BTreeMap<String, Gradient>,
+    }
+
+    #[derive(Deserialize)]
+    struct Gradient {
+        norm: f64,
+        first: Vec<f64>,
+    }
+
+    /// Gradients of the sum of squares of both heads, under the names of the published code, and that sum.
+    fn gradients(composed: bool, golden: &Golden, folder: &std::path::Path) -> (Weights, f64) {
+        let text = std::fs::read_to_string(folder.join("args.json")).expect("a configuration");
+        let config: ScGptConfig = serde_json::from_str(&text).expect("a configuration");
+        // PyTorch computed them with nothing dropped.
+        let config = ScGptConfig { n_tokens: 40, dropout: 0.0, ..config };
+        let mut weights = crate::weights::read_weights(folder).expect("weights");
+        let mut net = load(&mut weights, &config, &Device::flex()).expect("a network").train();
+        if composed {
+            net.compose();
+        }
+        let streams = golden.input_ids.iter().zip(&golden.values);
+        let rows: Vec<_> = streams
+            .map(|(ids, values)| TokenRow {
+                input_ids: ids.clone(),
+                values: Some(values.clone()),
+                ..TokenRow::default()
+            })
+            .collect();
+        let batch = TokenBatch::new(&rows, 37, config.pad_value).expect("a batch");
+        let device = Device::flex().autodiff();
+        let last = net.state(&batch, 2, &device).expect("a state");
+        let seen: Vec<f32> = batch.padded().iter().map(|it| if *it { 0.0 } else { 1.0 }).collect();
+        let seen = Tensor::<2>::from_data(TensorData::new(seen, batch.dims()), &device);
+        let squares = |it: Option<Tensor<2>>| (it.expect("a head").powi_scalar(2) * seen.clone()).sum();
+        let from_cell = net.expression_of_cell(&batch, last.clone(), &device);
+        let loss = squares(net.expression(last)) + squares(from_cell) * 0.1;
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let found = GradientsParams::from_grads(loss.backward(), &net);
+        (net.map(&mut Gradients(found)).export().expect("gradients"), value)
+    }
+
+    #[test]
+    fn gradients_of_pytorch() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data-fixtures/golden/model/scgpt");
+        let text = std::fs::read_to_string(folder.join("golden.json")).expect("a golden file");
+        let golden: Golden = serde_json::from_str(&text).expect("a golden file");
+        for composed in [false, true] {
+            let (found, loss) = gradients(composed, &golden, &folder);
+            assert!((loss - golden.loss).abs() < 1e-5 * golden.loss, "{loss} for {}", golden.loss);
+            assert_eq!(found.len(), golden.gradients.len());
+            for (name, want) in &golden.gradients {
+                let got = &found.get(name).expect("a gradient").data;
+                let norm = got.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
+                let close = |a: f64, b: f64| (a - b).abs() < 1e-4 * want.norm;
+                assert!(close(norm, want.norm), "norm of {name}: {norm} for {}", want.norm);
+                for (at, (got, want)) in got.iter().zip(&want.first).enumerate() {
+                    assert!(close(f64::from(*got), *want), "{name} at {at}: {got} for {want}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn published_size() {

@@ -7,6 +7,7 @@ use cellstone_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use crate::nets::fused::{AdamStep, adam, square_sum};
 use crate::weights::{HostTensor, Weights};
 
 /// Constants of the optimizer. Loshchilov and Hutter 2019, arXiv:1711.05101.
@@ -98,6 +99,10 @@ struct SquareNorm<'a> {
 impl ModuleVisitor for SquareNorm<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            if let Some(sum) = square_sum(&gradient) {
+                self.sum += sum;
+                return;
+            }
             self.sum += f64::from((gradient.clone() * gradient).sum().into_scalar::<f32>());
         }
     }
@@ -134,27 +139,55 @@ impl ModuleMapper for Update<'_> {
             return Param::from_mapped_value(id, tensor, mapper);
         };
         let it = self.optimizer.config;
-        let shape: [usize; D] = tensor.dims();
-        let n = shape.iter().product::<usize>();
-        let gradient = gradient.reshape([n]) * self.scale;
-        let weight = tensor.clone().inner().reshape([n]);
-        let square = gradient.clone() * gradient.clone();
         let path = self.path.join(".");
-        let [first, second] = match self.optimizer.moments.remove(&path) {
-            Some([first, second]) => {
-                [first * it.beta_1 + gradient * (1.0 - it.beta_1), second * it.beta_2 + square * (1.0 - it.beta_2)]
-            }
-            None => [gradient * (1.0 - it.beta_1), square * (1.0 - it.beta_2)],
-        };
         let t = self.optimizer.step as i32;
         let (bias_1, bias_2) = (1.0 - it.beta_1.powi(t), 1.0 - it.beta_2.powi(t));
-        let root = (second.clone() / bias_2).sqrt() + it.epsilon;
         let decay = if D > 1 { 1.0 - self.rate * it.weight_decay } else { 1.0 };
-        let moved = weight * decay - first.clone() / root * (self.rate / bias_1);
-        self.optimizer.moments.insert(path, [first, second]);
+        let step = AdamStep {
+            scale: self.scale as f32,
+            beta_1: it.beta_1 as f32,
+            beta_2: it.beta_2 as f32,
+            epsilon: it.epsilon as f32,
+            bias_2: (1.0 / bias_2) as f32,
+            rate: (self.rate / bias_1) as f32,
+            decay: decay as f32,
+        };
         let required = tensor.is_require_grad();
-        let moved = Tensor::from_inner(moved.reshape(shape));
+        let mut moments = self.optimizer.moments.remove(&path);
+        // One pass over memory on the CPU; a chain of Burn's operations elsewhere.
+        let weight = tensor.inner();
+        let moved = match adam(&weight, &gradient, &mut moments, step) {
+            Some(it) => it,
+            None => stepped(weight, gradient, &mut moments, step),
+        };
+        if let Some(moments) = moments {
+            self.optimizer.moments.insert(path, moments);
+        }
+        let moved = Tensor::from_inner(moved);
         let moved = if required { moved.require_grad() } else { moved };
         Param::from_mapped_value(id, moved, mapper)
     }
+}
+
+/// A step on any device.
+fn stepped<const D: usize>(
+    weight: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: &mut Option<[Tensor<1>; 2]>,
+    it: AdamStep,
+) -> Tensor<D> {
+    let shape: [usize; D] = weight.dims();
+    let n = shape.iter().product::<usize>();
+    let gradient = gradient.reshape([n]) * it.scale;
+    let square = gradient.clone() * gradient.clone();
+    let [first, second] = match moments.take() {
+        Some([first, second]) => {
+            [first * it.beta_1 + gradient * (1.0 - it.beta_1), second * it.beta_2 + square * (1.0 - it.beta_2)]
+        }
+        None => [gradient * (1.0 - it.beta_1), square * (1.0 - it.beta_2)],
+    };
+    let root = (second.clone() * it.bias_2).sqrt() + it.epsilon;
+    let moved = weight.reshape([n]) * it.decay - first.clone() / root * it.rate;
+    *moments = Some([first, second]);
+    moved.reshape(shape)
 }

@@ -31,9 +31,7 @@ impl MaskedBatch {
             )));
         }
         if let Some([before, after]) = positions.array_windows().find(|[a, b]| a >= b) {
-            return Err(Error::invalid_input(format!(
-                "masked position {after} follows {before}, expected ascending"
-            )));
+            return Err(Error::invalid_input(format!("masked position {after} follows {before}, expected ascending")));
         }
         let hidden = tokens.padded();
         match positions.iter().find(|it| hidden.get(**it as usize) != Some(&false)) {

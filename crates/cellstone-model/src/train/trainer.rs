@@ -70,7 +70,7 @@ pub struct TrainState {
 #[derive(Debug)]
 pub struct Trainer {
     network: Network,
-    objective: Objective,
+    pub(super) objective: Objective,
     schedule: Schedule,
     optimizer: AdamW,
     seed: Seed,
@@ -156,7 +156,7 @@ impl Trainer {
         let weights = self.objective.weights(&counts);
         let outcome = match &self.network.net {
             Net::Bert(net) => gradients(net.as_ref(), batches, &weights, &mut sums, |net, it| {
-                Ok(bert_sums(net, it, self.objective.smoothing(), &device))
+                bert_sums(net, it, self.objective.smoothing(), &device)
             }),
             Net::PolyGene(net) => gradients(net.as_ref(), batches, &weights, &mut sums, |net, it| {
                 polygene_sums(net, it, &self.objective, &device)
@@ -218,21 +218,21 @@ impl Trainer {
 }
 
 impl Objective {
-    fn n_slots(&self) -> usize {
+    pub(super) fn n_slots(&self) -> usize {
         match self {
             Self::AllIds { .. } => 1,
             Self::Slots { slots, .. } => slots.len(),
         }
     }
 
-    fn smoothing(&self) -> f64 {
+    pub(super) fn smoothing(&self) -> f64 {
         match self {
             Self::AllIds { smoothing } | Self::Slots { smoothing, .. } => *smoothing,
         }
     }
 
     /// What the sum of each slot is multiplied with.
-    fn weights(&self, counts: &[usize]) -> Vec<f64> {
+    pub(super) fn weights(&self, counts: &[usize]) -> Vec<f64> {
         let one = |weight: f64, n: usize| if n == 0 { 0.0 } else { weight / n as f64 };
         match self {
             Self::AllIds { .. } => vec![one(1.0, counts[0])],
@@ -273,14 +273,16 @@ fn gradients<M: Module>(
     Ok(all.grads())
 }
 
-fn bert_sums(net: &BertNet, batch: &MaskedBatch, smoothing: f64, device: &Device) -> Vec<Option<Tensor<1>>> {
+fn bert_sums(net: &BertNet, batch: &MaskedBatch, smoothing: f64, device: &Device) -> Result<Vec<Option<Tensor<1>>>> {
     if batch.labels.is_empty() {
-        return vec![None];
+        return Ok(vec![None]);
     }
-    let last = net.last_state(&batch.tokens, device);
-    let scores = net.logits(at_positions(last, &batch.positions, device));
+    let states = at_positions(net.last_state(&batch.tokens, device)?, &batch.positions, device);
+    if let Some(sum) = net.loss_sum(states.clone(), &batch.labels, smoothing) {
+        return Ok(vec![Some(sum)]);
+    }
     let labels = batch.labels.iter().map(|it| *it as i32).collect();
-    vec![Some(cross_entropy_sum(scores, labels, smoothing, device))]
+    Ok(vec![Some(cross_entropy_sum(net.logits(states), labels, smoothing, device))])
 }
 
 fn polygene_sums(

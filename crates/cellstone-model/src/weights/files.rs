@@ -1,10 +1,12 @@
-//! Weight files: safetensors in one piece or in shards.
+//! Weight files: safetensors and those of PyTorch, in one piece or in shards.
 
 use super::tensors::{HostTensor, Weights};
+use super::torch::{is_legacy, is_zip, read_torch};
 use cellstone_core::{Error, Result};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// What became of the tensors of a checkpoint.
@@ -25,18 +27,44 @@ impl ImportReport {
 }
 
 /// Names that a directory of weights may hold, the safer format first.
-const FILES: [&str; 2] = ["model.safetensors", "model.safetensors.index.json"];
+pub(crate) const FILES: [&str; 5] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "best_model.pt",
+];
 
-/// Reads every tensor of a checkpoint as single precision: a `.safetensors` file, the index of a sharded one, or a
-/// directory with either.
+/// Reads every tensor of a checkpoint as single precision: a `.safetensors` file, one of `torch.save` (`.bin`, `.pt`),
+/// the index of either in shards, or a directory with one of them.
+///
+/// Files of PyTorch are read as data: nothing in them is executed.
 ///
 /// # Errors
-/// If there is no such file, it is cut short, or a tensor is neither `F32`, `F16`, `BF16` nor `F64`.
+/// If there is no such file, it is cut short, was written by PyTorch before 1.6, or a tensor is no dense one of `F32`,
+/// `F16`, `BF16` or `F64`.
 pub fn read_weights(path: &Path) -> Result<Weights> {
     let file = find(path)?;
-    let tensors =
-        if file.extension().is_some_and(|it| it == "json") { read_shards(&file)? } else { read_safetensors(&file)? };
+    let tensors = if file.extension().is_some_and(|it| it == "json") { read_shards(&file)? } else { read_file(&file)? };
     Ok(Weights::new(tensors))
+}
+
+/// Reads a file by what it begins with: endings of weight files say little.
+fn read_file(path: &Path) -> Result<BTreeMap<String, HostTensor>> {
+    let mut start = Vec::new();
+    let file = fs::File::open(path).map_err(|it| Error::io(path, it))?;
+    file.take(8).read_to_end(&mut start).map_err(|it| Error::io(path, it))?;
+    if is_zip(&start) {
+        return read_torch(path);
+    }
+    if is_legacy(&start) {
+        return Err(Error::invalid_input(format!(
+            "`{}` has the format of PyTorch before 1.6, expected that of a later one, or safetensors",
+            path.display()
+        ))
+        .with_hint("in Python: torch.save(torch.load(F, map_location='cpu', weights_only=True), F)"));
+    }
+    read_safetensors(path)
 }
 
 fn find(path: &Path) -> Result<PathBuf> {
@@ -45,14 +73,14 @@ fn find(path: &Path) -> Result<PathBuf> {
     }
     let candidates = FILES.iter().map(|it| path.join(it));
     candidates.into_iter().find(|it| it.is_file()).ok_or_else(|| {
-        Error::invalid_input(format!("`{}` holds no weights, expected {}", path.display(), FILES.join(" or ")))
+        Error::invalid_input(format!("`{}` holds no weights, expected one of {}", path.display(), FILES.join(", ")))
             .with_hint("in Python: model.save_pretrained(DIR, safe_serialization=True)")
     })
 }
 
 fn read_safetensors(path: &Path) -> Result<BTreeMap<String, HostTensor>> {
     let named = |what: String| Error::invalid_input(format!("`{}`: {what}", path.display()));
-    let bytes = fs::read(path).map_err(|it| named(it.to_string()))?;
+    let bytes = fs::read(path).map_err(|it| Error::io(path, it))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|it| {
         named(format!("{} bytes are no safetensors file: {it}", bytes.len()))
             .with_hint("the file may be cut short: compare its size with that of its source")
@@ -96,7 +124,7 @@ fn read_shards(path: &Path) -> Result<BTreeMap<String, HostTensor>> {
         if Path::new(shard).file_name().is_none_or(|it| it != shard.as_str()) {
             return Err(named(format!("shard `{shard}`, expected the name of a file beside the index")));
         }
-        tensors.extend(read_safetensors(&folder.join(shard))?);
+        tensors.extend(read_file(&folder.join(shard))?);
     }
     match index.weight_map.keys().find(|it| !tensors.contains_key(*it)) {
         None => Ok(tensors),

@@ -56,11 +56,18 @@ fn run(network: &Network, rows: &[TokenRow], pad: u32, pad_value: f32) -> Output
 
 #[test]
 fn a_bert_of_hugging_face() {
+    for composed in [false, true] {
+        a_bert(composed);
+    }
+}
+
+fn a_bert(composed: bool) {
     let golden: Bert = json("bert", "golden.json");
     let config: BertConfig = json("bert", "config.json");
     let mut weights = read_weights(&folder("bert")).expect("weights");
     let cpu = select(DeviceChoice::Cpu).expect("the CPU");
     let (network, report) = Network::load(NetworkConfig::Bert(config), &mut weights, &cpu).expect("a network");
+    let network = if composed { network.composed() } else { network };
     assert_eq!(report.unused, Vec::<String>::new());
     let row = |ids: &Vec<u32>| TokenRow { input_ids: ids.clone(), ..TokenRow::default() };
     let rows: Vec<_> = golden.input_ids.iter().map(row).collect();
@@ -80,12 +87,19 @@ fn a_bert_of_hugging_face() {
 
 #[test]
 fn an_scgpt() {
+    for composed in [false, true] {
+        a_whole_scgpt(composed);
+    }
+}
+
+fn a_whole_scgpt(composed: bool) {
     let golden: ScGpt = json("scgpt", "golden.json");
     let config = ScGptConfig { n_tokens: 40, ..json("scgpt", "args.json") };
     let mut weights = read_weights(&folder("scgpt")).expect("weights");
     let cpu = select(DeviceChoice::Cpu).expect("the CPU");
     let pad_value = config.pad_value;
     let (network, report) = Network::load(NetworkConfig::ScGpt(config), &mut weights, &cpu).expect("a network");
+    let network = if composed { network.composed() } else { network };
     assert!(report.unused.iter().all(|it| it.starts_with("cls_decoder.")), "{:?}", report.unused);
     let rows: Vec<_> = golden
         .input_ids

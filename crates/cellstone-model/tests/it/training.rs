@@ -63,6 +63,12 @@ fn published(path: &str) -> String {
 
 #[test]
 fn loss_and_gradients_of_pytorch() {
+    for composed in [false, true] {
+        loss_and_gradients(composed);
+    }
+}
+
+fn loss_and_gradients(composed: bool) {
     let golden: Golden = json("bert", "golden.json");
     let config: BertConfig = json("bert", "config.json");
     // PyTorch computed them in evaluation mode: nothing is dropped.
@@ -70,6 +76,7 @@ fn loss_and_gradients_of_pytorch() {
     let mut weights = read_weights(&folder("bert")).expect("weights");
     let cpu = select(DeviceChoice::Cpu).expect("the CPU");
     let (network, _) = Network::load(NetworkConfig::Bert(config), &mut weights, &cpu).expect("a network");
+    let network = if composed { network.composed() } else { network };
     let rows: Vec<_> =
         golden.masked.iter().map(|it| TokenRow { input_ids: it.clone(), ..TokenRow::default() }).collect();
     let tokens = TokenBatch::new(&rows, 0, 0.0).expect("a batch");

@@ -4,6 +4,9 @@
 # ///
 """Writes a tiny random scGPT TransformerModel and what PyTorch computes with it.
 
+golden.json: tokens, hidden states, both expression heads, the state of the cell, and the gradient of every parameter
+(its norm, and its first values) of the sum of squares of both heads.
+
 The class comes from the published package (scgpt 0.2.4, `pip download --no-deps --no-binary :none: scgpt==0.2.4`);
 `scgpt/model` is loaded by its path, because the package as a whole asks for libraries that the network does not need.
 
@@ -79,6 +82,15 @@ def main():
     out = model(ids, values, src_key_padding_mask=padding, MVC=True)
     for hook in hooks:
         hook.remove()
+    # Sums of squares over the tokens that are no padding, of both heads: their gradients reach every part but the
+    # classifier.
+    seen = (~padding).float()
+    loss = (out["mlm_output"].square() * seen).sum() + 0.1 * (out["mvc_output"].square() * seen).sum()
+    loss.backward()
+    gradients = {
+        name: {"norm": p.grad.norm().item(), "first": p.grad.flatten()[:8].tolist()}
+        for name, p in model.named_parameters() if p.grad is not None
+    }
     rows = lambda it: [it[r, :n].flatten().tolist() for r, n in enumerate(lengths)]
     golden = {
         "input_ids": [ids[r, :n].tolist() for r, n in enumerate(lengths)],
@@ -87,6 +99,8 @@ def main():
         "expression": rows(out["mlm_output"]),
         "from_cell": rows(out["mvc_output"]),
         "cell": out["cell_emb"].tolist(),
+        "loss": loss.item(),
+        "gradients": gradients,
     }
     (HERE / "golden.json").write_text(json.dumps(golden) + "\n")
 
