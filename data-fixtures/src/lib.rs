@@ -23,11 +23,15 @@
 mod atlas;
 pub mod conformance;
 mod perturbseq;
+mod phenotypes;
 mod small;
 
 pub use atlas::{Atlas, AtlasSpec, AtlasTruth, TypeTree, atlas_obo_path, simulate_atlas_to_h5ad};
 pub use perturbseq::{
     Dispersion, EffectSpec, InteractionClass, InteractionSpec, PerturbSeq, PerturbSeqSpec, PlantedCondition,
     PlantedProgram, PlantedTarget, PlantedTruth, SparseEffect, simulate_to_h5ad, truth_path,
+};
+pub use phenotypes::{
+    PhenotypeAtlas, PhenotypeSpec, PhenotypeTruth, Posterior, StageTruth, simulate_phenotypes_to_h5ad,
 };
 pub use small::small_counts;

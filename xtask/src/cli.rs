@@ -1,7 +1,10 @@
 //! Every command and flag. Those that add to a file of cells have a file of their own.
 
 mod cells;
+mod embed;
 mod integration;
+mod phenotype;
+mod pretrain;
 mod rank;
 mod tokens;
 
@@ -9,7 +12,10 @@ pub(crate) use cells::{
     Cluster, ClusterArg, De, DeMethodArg, DistanceArg, Genes, GraphArg, Hvg, IdTargetArg, LfcArg, Neighbors,
     ObjectiveArg, Qc, Rep, Umap,
 };
+pub(crate) use embed::{Embed, PoolArg};
 pub(crate) use integration::{ConventionArg, Integration};
+pub(crate) use phenotype::{Annotate, ConditionArg, Entropy, PhenotypeQueryArgs};
+pub(crate) use pretrain::Pretrain;
 pub(crate) use rank::RankStudy;
 pub(crate) use tokens::{AssumedArg, MedianArg, Medians, ModeArg, NCountsArg, Tokenize};
 
@@ -139,6 +145,26 @@ pub(crate) enum Command {
     /// What rank encodings keep of the likeness of cells, and whether they hide batches.
     #[command(after_help = "Example:\n  cargo xtask rank-study experiments/rank_pbmc3k.toml")]
     RankStudy(RankStudy),
+    /// Train a network on hidden genes and phenotypes of cells.
+    #[command(
+        after_help = "Example:\n  cargo xtask pretrain experiments/pretrain_small.toml\n\nOther cells, a smaller network:\n  cargo xtask pretrain experiments/pretrain_small.toml --set data.path=cells.h5ad --set network.preset=nano"
+    )]
+    Pretrain(Pretrain),
+    /// The phenotype that a network predicts for every cell.
+    #[command(
+        after_help = "Example:\n  cargo xtask annotate cells.h5ad --checkpoint RUN/checkpoints/best --category cell_type --out cell_types.csv"
+    )]
+    Annotate(Annotate),
+    /// How unsure a network is about a phenotype, cell by cell.
+    #[command(
+        after_help = "Example:\n  cargo xtask entropy cells.h5ad --checkpoint RUN/checkpoints/best --category cell_type --out entropy.parquet"
+    )]
+    Entropy(Entropy),
+    /// Vectors of cells or genes from a model, or how far edits of genes move the cells.
+    #[command(
+        after_help = "Example:\n  cargo xtask embed cells.h5ad --checkpoint runs/pretrain_small/latest/checkpoints/best --pool cls --out embedded.h5ad\n\nA published Geneformer, whose vocabulary and medians lie elsewhere:\n  cargo xtask embed cells.h5ad --checkpoint Geneformer-V2-104M --vocab token_dictionary_gc104M.pkl --medians gene_median_dictionary_gc104M.pkl --layer geneformer-upstream --out embedded.h5ad\n\nGenes in the context of control cells:\n  cargo xtask embed cells.h5ad --checkpoint scGPT_human --pool gene --obs-filter perturbation=control --out genes.parquet\n\nWhat the loss of genes does to each cell:\n  cargo xtask embed cells.h5ad --checkpoint scGPT_human --delete GATA1,KLF1+GATA1 --out shifts.csv"
+    )]
+    Embed(Box<Embed>),
     /// Print any table this project wrote.
     #[command(after_help = "Example:\n  cargo xtask table runs/demo/latest/tables/summary.parquet --where metric=l2")]
     Table(Table),
@@ -310,7 +336,8 @@ pub(crate) struct Split {
 
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// Perturb-seq: `tiny`, `demo`, `norman`, `papalexi_like`, `replogle_like`; a cell atlas: `atlas`, `atlas_tiny`.
+    /// Perturb-seq: `tiny`, `demo`, `norman`, `papalexi_like`, `replogle_like`; a cell atlas: `atlas`, `atlas_tiny`;
+    /// planted phenotypes: `phenotypes`, `phenotypes_tiny`.
     #[arg(long, default_value = "demo", value_name = "P")]
     pub(crate) preset: String,
     /// Number of cells; the preset's unless said.

@@ -68,6 +68,12 @@ impl Progress for TerminalProgress {
         }
     }
 
+    fn note(&self, text: &str) {
+        if let Some(phase) = self.phase().as_ref() {
+            phase.bar.set_message(format!("{}, {text}", phase.name));
+        }
+    }
+
     fn end(&self) {
         let Some(phase) = self.phase().take() else { return };
         phase.bar.finish_and_clear();

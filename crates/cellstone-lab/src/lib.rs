@@ -19,9 +19,12 @@
 
 mod config;
 mod data;
+mod embed;
 mod host;
 mod integration;
+pub mod phenotype;
 mod plan;
+pub mod pretrain;
 mod progress;
 pub mod rank_study;
 mod registry;
@@ -35,6 +38,10 @@ pub use config::{
     load_config, parse_config, resolve,
 };
 pub use data::{Loaded, in_file, label_cells, load, load_priors, open_cells, require_label};
+pub use embed::{
+    CellTokens, CellVectors, EditRow, EmbedParams, FileEmbedder, GeneVectorsOverCells, TokenSource, available_memory,
+    chosen_cells, embed_cells, embed_genes_over_cells, insilico_edits,
+};
 pub use host::{Stopwatch, git_revision, peak_memory, utc_now};
 pub use integration::{
     CellGroups, Convention, IntegrationInput, IntegrationOutcome, IntegrationParams, LabelValue, Measured, MetricValue,
@@ -50,6 +57,12 @@ pub use run::{
 pub use score::{ScoreConfig, score};
 pub use tokenize::{
     CoverageReport, DetectedScale, EncoderFile, HeavyFeature, InputFile, LowMedian, MediansOptions, NCounts,
-    TokenizeOptions, TokenizeOutcome, detect_scale, medians, open_for, sample_scale, scale_for, tokenize,
+    RecoveredCounts, TokenizeOptions, TokenizeOutcome, detect_scale, medians, open_for, sample_scale, scale_for,
+    tokenize, with_gene_ids,
 };
 pub use variant::{TOP_CONTROL, Variant, variants};
+
+// The code of the page is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/adding-a-model.md")]
+mod adding_a_model {}

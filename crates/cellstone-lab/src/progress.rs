@@ -8,6 +8,9 @@ pub trait Progress: Send + Sync {
     /// So much more is done.
     fn advance(&self, done: u64);
 
+    /// A few words that stand beside the phase, such as a second rate; they may be ignored.
+    fn note(&self, _: &str) {}
+
     /// The phase is over.
     fn end(&self);
 }

@@ -27,9 +27,7 @@ mod umap;
 mod wide;
 
 pub use community::{Kmeans, KmeansParams, LeidenParams, Objective, kmeans, leiden, louvain, quality};
-pub use diffusion::{
-    DiffusionMap, diffusion_map, diffusion_pseudotime, transitions, walk_neighbors,
-};
+pub use diffusion::{DiffusionMap, diffusion_map, diffusion_pseudotime, transitions, walk_neighbors};
 pub use graph::{FuzzyParams, check_graph, connected_parts, fuzzy_graph, gauss_graph, subgraph};
 pub use knn::{
     APPROXIMATE_ABOVE, ApproximateKnnParams, DistanceMetric, KnnParams, approximate_knn, exact_knn, exact_knn_with, knn,
@@ -39,7 +37,8 @@ pub use similarity::{
     Distribution, ExactQuantiles, Grid, JOINT_BINS, JointHistogram, MAX_BINS, MIN_CODETECTED, MacroMean, Measure,
     NeighborLists, Overlap, PairOptions, PairSummaries, Purity, Relation, Rows, Separation, Similarity, SparseRow,
     TopOverlap, all_pairs, all_pairs_with, cosine, cosine_sparse, exact_quantiles, joint_histogram, kendall_tau_b,
-    kendall_tau_b_sparse, pearson, pearson_sparse, purity_at_k, rank_biased_overlap, rank_biased_overlap_ties, spearman,
-    spearman_codetected, spearman_codetected_sparse, spearman_sparse, top_k_overlap, weighted_tau, weighted_tau_sparse,
+    kendall_tau_b_sparse, pearson, pearson_sparse, purity_at_k, rank_biased_overlap, rank_biased_overlap_ties,
+    spearman, spearman_codetected, spearman_codetected_sparse, spearman_sparse, top_k_overlap, weighted_tau,
+    weighted_tau_sparse,
 };
 pub use umap::{Curve, UmapInit, UmapParams, fit_curve, spectral_layout, umap};

@@ -33,6 +33,8 @@ pub mod exit;
 mod fmt;
 mod html;
 pub mod integration;
+pub mod phenotype;
+pub mod pretrain;
 pub mod qc;
 pub mod rank_study;
 mod run_dir;

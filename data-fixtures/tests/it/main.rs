@@ -6,4 +6,5 @@ mod conform_predictor;
 mod conform_source;
 mod order_of_methods;
 mod perturbseq;
+mod phenotypes;
 mod written;

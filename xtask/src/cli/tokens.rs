@@ -44,6 +44,12 @@ pub(crate) struct Tokenize {
     /// What the numbers are, where a look at them does not tell.
     #[arg(long, value_enum, value_name = "SCALE")]
     pub(crate) assume_scale: Option<AssumedArg>,
+    /// The numbers are `ln(1 + x)` of scaled counts: find the counts behind them.
+    #[arg(long, conflicts_with = "assume_scale")]
+    pub(crate) recover_counts: bool,
+    /// Column of var that holds the ids of the genes; found by itself where it holds Ensembl ids and row names do not.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) gene_id_col: Option<String>,
     /// Where the total of a cell comes from.
     #[arg(long, value_enum, default_value_t = NCountsArg::Computed, value_name = "FROM")]
     pub(crate) n_counts: NCountsArg,

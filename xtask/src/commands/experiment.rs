@@ -1,8 +1,10 @@
 //! `demo`, `run`, `plan`.
 
+use super::phenotype::{is_phenotype, phenotype, plan as plan_phenotype};
+use super::pretrain::{is_pretrain, plan as plan_pretrain, pretrain};
 use super::rank_study::{is_rank_study, rank_study};
 use super::{finish_run, run_options};
-use crate::cli::{Common, Demo, Plan, RankStudy, Run};
+use crate::cli::{Common, Demo, Plan, Pretrain, RankStudy, Run};
 use crate::progress::TerminalProgress;
 use crate::terminal::{out, say};
 use crate::tidy::workspace_root;
@@ -69,6 +71,13 @@ pub(super) fn run(common: &Common, args: &Run) -> Result<u8> {
         let Run { file, overrides, out, resume, force } = args.clone();
         return rank_study(common, &RankStudy { file, overrides, out, resume, force, plan: false });
     }
+    if is_pretrain(&args.file) {
+        let Run { file, overrides, out, resume, force } = args.clone();
+        return pretrain(common, &Pretrain { file, overrides, out, resume, force });
+    }
+    if is_phenotype(&args.file) {
+        return phenotype(common, args);
+    }
     let registry = Registry::builtin();
     let config = load_config(&args.file, &args.overrides, &registry)?;
     let progress = TerminalProgress::new(common);
@@ -82,6 +91,14 @@ pub(super) fn plan(args: &Plan) -> Result<u8> {
     if is_rank_study(&args.file) {
         let config = cellstone_lab::rank_study::load_study(&args.file, &args.overrides)?;
         out(cellstone_lab::rank_study::plan_study(&config)?.trim_end());
+        return Ok(0);
+    }
+    if is_pretrain(&args.file) {
+        out(plan_pretrain(&args.file, &args.overrides)?.trim_end());
+        return Ok(0);
+    }
+    if is_phenotype(&args.file) {
+        out(plan_phenotype(&args.file, &args.overrides)?.trim_end());
         return Ok(0);
     }
     let config = load_config(&args.file, &args.overrides, &Registry::builtin())?;

@@ -73,6 +73,9 @@ pub(super) fn simulate(common: &Common, args: &Simulate) -> Result<u8> {
     if super::rank_study::is_atlas(&args.preset) {
         return super::rank_study::simulate_atlas(common, args);
     }
+    if super::phenotype::is_preset(&args.preset) {
+        return super::phenotype::simulate(common, args);
+    }
     if !PerturbSeqSpec::presets().any(|it| it.0 == args.preset) {
         return Err(super::rank_study::unknown_preset(&args.preset));
     }

@@ -225,7 +225,12 @@ fn marked_genes(input: &MatrixInput) -> Result<Option<Vec<usize>>> {
 }
 
 /// Writes annotation and values side by side.
-fn write_matrix_table(path: &Path, obs: &ObsTable, names: &[String], values: &ndarray::Array2<f64>) -> Result<u8> {
+pub(super) fn write_matrix_table(
+    path: &Path,
+    obs: &ObsTable,
+    names: &[String],
+    values: &ndarray::Array2<f64>,
+) -> Result<u8> {
     let mut columns = vec![("obs".to_owned(), ColumnData::Str(obs.index().iter().cloned().map(Some).collect()))];
     for name in obs.names() {
         let column = obs.column(name)?;

@@ -2,12 +2,15 @@
 
 mod ci;
 mod doctor;
+mod embed;
 mod experiment;
 mod files;
 mod genes;
 mod graph;
 mod integration;
 mod matrix;
+mod phenotype;
+mod pretrain;
 mod qc;
 mod rank_study;
 mod score;
@@ -23,6 +26,8 @@ use cellstone_io::{OpenOptions, open_source};
 use cellstone_lab::{RunOptions, RunOutcome};
 use cellstone_report::{ColumnData, Table, write_columns};
 use matrix::principal_components;
+pub(crate) use phenotype::is_phenotype;
+pub(crate) use pretrain::is_pretrain;
 pub(crate) use rank_study::is_rank_study;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,6 +60,10 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Tokenize(it) => tokenize::tokenize(common, it),
         Command::Medians(it) => tokenize::medians(common, it),
         Command::RankStudy(it) => rank_study::rank_study(common, it),
+        Command::Pretrain(it) => pretrain::pretrain(common, it),
+        Command::Annotate(it) => phenotype::annotate(common, it),
+        Command::Entropy(it) => phenotype::entropy(common, it),
+        Command::Embed(it) => embed::embed(common, it),
         Command::Table(it) => tables::table(it),
         Command::List(it) => tables::list(common, it),
         Command::Report(it) => tables::report(it),

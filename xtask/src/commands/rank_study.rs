@@ -57,7 +57,11 @@ pub(super) fn is_atlas(preset: &str) -> bool {
 
 /// A preset that no simulator has.
 pub(super) fn unknown_preset(preset: &str) -> Error {
-    let names: Vec<&str> = PerturbSeqSpec::presets().chain(AtlasSpec::presets()).map(|it| it.0).collect();
+    let names: Vec<&str> = PerturbSeqSpec::presets()
+        .chain(AtlasSpec::presets())
+        .chain(cellstone_fixtures::PhenotypeSpec::presets())
+        .map(|it| it.0)
+        .collect();
     let shown: Vec<String> = names.iter().map(|it| (*it).to_owned()).collect();
     let error = Error::config(format!("preset `{preset}` not found (presets: {})", cellstone_core::quoted(&shown)));
     match cellstone_core::nearest(preset, names) {

@@ -107,9 +107,8 @@ fn listed(what: ListWhat) -> Result<Vec<Listed>> {
 }
 
 fn encoder(it: &cellstone_rank::EncoderEntry) -> Listed {
-    let option = |it: &cellstone_rank::OptionInfo| {
-        format!("{} = {}: {} ({})", it.name, it.default, it.summary, it.values)
-    };
+    let option =
+        |it: &cellstone_rank::OptionInfo| format!("{} = {}: {} ({})", it.name, it.default, it.summary, it.values);
     let needs = it.needs.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
     Listed {
         id: it.id.to_owned(),
@@ -131,17 +130,17 @@ fn experiments() -> Result<Vec<Listed>> {
             let (id, question) = if super::rank_study::is_rank_study(&path) {
                 let raw = cellstone_lab::rank_study::parse_study(&text, &[]).map_err(named)?;
                 (raw.id, raw.question)
+            } else if super::is_pretrain(&path) {
+                let raw = cellstone_lab::pretrain::parse_pretrain(&text, &[]).map_err(named)?;
+                (raw.id, raw.question)
+            } else if super::is_phenotype(&path) {
+                let raw = cellstone_lab::phenotype::parse_phenotype(&text, &[], &dir).map_err(named)?;
+                (raw.id, raw.question)
             } else {
                 let raw = cellstone_lab::parse_config(&text, &[]).map_err(named)?;
                 (raw.id, raw.question)
             };
-            rows.push(Listed {
-                id: id.clone(),
-                name: id,
-                text: question,
-                params: Vec::new(),
-                source: String::new(),
-            });
+            rows.push(Listed { id: id.clone(), name: id, text: question, params: Vec::new(), source: String::new() });
         }
     }
     rows.sort_by(|a, b| a.id.cmp(&b.id));

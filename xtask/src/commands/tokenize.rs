@@ -1,16 +1,18 @@
 //! `tokenize` and `medians`: cells to the tokens of a published model, and the gene medians that some models divide by.
 
-use super::{CANCEL, check_out, open, save_table};
+use super::{CANCEL, check_out, is_h5ad, open, save_table};
 use crate::cli::{AssumedArg, Common, MatrixInput, MedianArg, Medians, ModeArg, NCountsArg, Tokenize};
 use crate::progress::TerminalProgress;
 use crate::terminal::{out, say};
 use cellstone_core::genes::{GeneTable, IdTarget};
 use cellstone_core::{CountSource, Error, Result, Scale, Seed, Tokenizer};
 use cellstone_io::{
-    atomic_write, read_category_lists, read_gene_locations, read_gene_mapping, read_gene_medians, read_gene_table,
-    read_token_dictionary,
+    H5ad, atomic_write, read_category_lists, read_gene_locations, read_gene_mapping, read_gene_medians,
+    read_gene_table, read_token_dictionary,
 };
-use cellstone_lab::{DetectedScale, EncoderFile, MediansOptions, NCounts, TokenizeOptions, TokenizeOutcome};
+use cellstone_lab::{
+    DetectedScale, EncoderFile, MediansOptions, NCounts, RecoveredCounts, TokenizeOptions, TokenizeOutcome,
+};
 use cellstone_rank::{
     CorpusMedians, CoverageRule, EncoderInputs, GeneLocation, GeneVocab, MedianMethod, MedianOptions, Need, encoder,
 };
@@ -26,10 +28,14 @@ pub(super) fn tokenize(common: &Common, args: &Tokenize) -> Result<u8> {
     check_out(&args.out, args.force || args.resume, &["parquet"])?;
     let Made { tokenizer, files, low_medians } = made(args)?;
     let (source, detected) = open_for(args, tokenizer.as_ref())?;
+    let source = by_gene_ids(common, args, source)?;
     let progress = TerminalProgress::new(common);
     let options = TokenizeOptions {
         input: args.input.input.clone(),
-        matrix: args.input.matrix.clone(),
+        matrix: match args.recover_counts {
+            true => format!("{}, counts recovered", args.input.matrix),
+            false => args.input.matrix.clone(),
+        },
         files,
         dataset_id: args.dataset_id.clone().unwrap_or_else(|| stem(&args.input.input)),
         obs: args.obs.clone(),
@@ -178,6 +184,10 @@ fn pairs(flag: &str, texts: &[String]) -> Result<Vec<(String, String)>> {
 /// Opens the cells on the scale that their values seem to have, where the encoder takes it.
 fn open_for(args: &Tokenize, tokenizer: &dyn Tokenizer) -> Result<(Box<dyn CountSource>, Option<DetectedScale>)> {
     let input = &args.input;
+    if args.recover_counts {
+        let source = open(input, Scale::LogNorm { target_sum: None })?;
+        return Ok((Box::new(RecoveredCounts::new(source)), None));
+    }
     match args.assume_scale {
         Some(AssumedArg::Counts) => return Ok((open(input, Scale::Counts)?, None)),
         Some(AssumedArg::Lognorm) => return Ok((open(input, Scale::LogNorm { target_sum: None })?, None)),
@@ -191,21 +201,39 @@ fn open_for(args: &Tokenize, tokenizer: &dyn Tokenizer) -> Result<(Box<dyn Count
     Ok((source, Some(detected)))
 }
 
+/// The cells with their genes named by a column of var, where the row names are none that the vocabulary knows.
+fn by_gene_ids(common: &Common, args: &Tokenize, source: Box<dyn CountSource>) -> Result<Box<dyn CountSource>> {
+    let path = &args.input.input;
+    if !is_h5ad(path) {
+        return match &args.gene_id_col {
+            None => Ok(source),
+            Some(_) => Err(Error::config(format!("--gene-id-col is for `.h5ad`, `{}` is none", path.display()))),
+        };
+    }
+    let file = H5ad::open(path)?;
+    let var = if args.input.matrix == "raw" { file.raw_var_table()? } else { file.var_table()? };
+    let (source, column) = cellstone_lab::with_gene_ids(source, &var, args.gene_id_col.as_deref())?;
+    if let Some(column) = column.filter(|_| args.gene_id_col.is_none()) {
+        say(common, &format!("genes go by column `{column}` of var, which holds Ensembl ids"));
+    }
+    Ok(source)
+}
+
 /// What 10x writes holds counts and is opened as such alone.
-fn is_tenx(path: &Path) -> bool {
+pub(super) fn is_tenx(path: &Path) -> bool {
     let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     path.is_dir() || [".h5", ".hdf5", ".mtx", ".mtx.gz"].iter().any(|it| name.ends_with(it))
 }
 
 /// The name of a file without its endings.
-fn stem(path: &Path) -> String {
+pub(super) fn stem(path: &Path) -> String {
     let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     name.rsplit_once('.').map_or(name, |it| it.0).to_owned()
 }
 
 /// The flag that the first Ctrl-C sets; a second one ends the process.
-fn interruptible() -> &'static std::sync::atomic::AtomicBool {
+pub(super) fn interruptible() -> &'static std::sync::atomic::AtomicBool {
     // A second handler cannot be installed, and one is enough.
     let _ = ctrlc::set_handler(|| {
         if CANCEL.swap(true, Ordering::Relaxed) {
@@ -219,7 +247,7 @@ fn interruptible() -> &'static std::sync::atomic::AtomicBool {
 pub(super) fn medians(common: &Common, args: &Medians) -> Result<u8> {
     let ending = check_out(&args.out, args.force, &["json", "csv", "parquet"])?;
     let table = gene_table(args.gene_table.as_ref(), args.alias.as_ref())?;
-    let vocab = args.vocab.as_deref().map(|path| median_genes(path)).transpose()?;
+    let vocab = args.vocab.as_deref().map(median_genes).transpose()?;
     let sources = corpus(args)?;
     let progress = TerminalProgress::new(common);
     let options = MediansOptions {

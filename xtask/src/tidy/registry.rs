@@ -33,6 +33,10 @@ pub(super) fn check(root: &Path) -> Result<Vec<Finding>> {
     for path in files_below(&root.join("experiments"), &[".toml"])? {
         let found = if crate::commands::is_rank_study(&path) {
             cellstone_lab::rank_study::load_study(&path, &[]).map(|_| ())
+        } else if crate::commands::is_pretrain(&path) {
+            cellstone_lab::pretrain::load_pretrain(&path, &[]).map(|_| ())
+        } else if crate::commands::is_phenotype(&path) {
+            cellstone_lab::phenotype::load_phenotype(&path, &[]).map(|_| ())
         } else {
             load_config(&path, &[], &registry).map(|_| ())
         };

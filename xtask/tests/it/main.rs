@@ -5,6 +5,7 @@
 mod cells;
 mod common;
 mod disk;
+mod embed;
 mod errors_data;
 mod errors_tables;
 mod errors_usage;
@@ -12,6 +13,8 @@ mod genes;
 mod help;
 mod integration;
 mod kill;
+mod phenotype;
+mod pretrain;
 mod rank_study;
 mod steps;
 mod threads;

@@ -124,6 +124,47 @@ fn cells_without_tokens_and_filtered_ones() {
 }
 
 #[test]
+fn counts_behind_logarithms() {
+    let shell = shell();
+    cells(&shell, "logs.h5ad", |it| it.x.mapv_inplace(|it| (it / 9.0 * 10_000.0).ln_1p()));
+    cells(&shell, "other.h5ad", |it| it.x.mapv_inplace(|it| it / 7.0 + 0.1));
+    shell.ok(&args("logs.h5ad", &["--recover-counts", "--dataset-id", "cells", "--out", "l.parquet"]));
+    shell.ok(&args("cells.h5ad", &["--out", "c.parquet"]));
+    let rows = |name: &str| {
+        let file = TokenFile::open(&shell.path(name)).expect("opens");
+        let tokens = file.batches(0).next().expect("rows").expect("reads");
+        (tokens, file.column("n_counts").expect("there"))
+    };
+    assert_eq!(rows("l.parquet"), rows("c.parquet"));
+    let mut failures = Failures::of(&shell);
+    failures.check(3, &args("other.h5ad", &["--recover-counts", "--out", "t.parquet"]));
+    assert!(failures.said().contains("(CountsNotRecoverable)"), "{}", failures.said());
+}
+
+#[test]
+fn ids_in_a_column_of_var() {
+    let shell = shell();
+    let symbols = ["TP53", "GATA1", "MYC", "XIST"].map(str::to_owned);
+    let mut var = ObsTable::new(symbols.to_vec());
+    var.insert("gene_ids", Column::Str(GENES.map(|it| Some(it.to_owned())).to_vec())).expect("fits");
+    let x = Csr::from_dense(&ndarray::Array2::from_shape_fn((8, 4), |(_, gene)| [4.0_f32, 2.0, 2.0, 1.0][gene]));
+    let obs = ObsTable::new((0..8).map(|it| format!("c{it}")).collect());
+    let mut writer = H5adWriter::create(shell.path("symbols.h5ad"), &WriteOptions::default(), 4).expect("creates");
+    writer.write_rows(&x).expect("writes");
+    writer.finish(&obs, &var, &Extras::default()).expect("finishes");
+    let ids = |name: &str| {
+        let file = TokenFile::open(&shell.path(name)).expect("opens");
+        file.batches(0).next().expect("rows").expect("reads").tokens(0).to_vec()
+    };
+    shell.ok(&args("symbols.h5ad", &["--out", "found.parquet"]));
+    shell.ok(&args("symbols.h5ad", &["--gene-id-col", "gene_ids", "--out", "told.parquet"]));
+    assert_eq!((ids("found.parquet"), ids("told.parquet")), (vec![4, 5, 6], vec![4, 5, 6]));
+    let mut failures = Failures::of(&shell);
+    failures.check(3, &args("symbols.h5ad", &["--gene-id-col", "ensembl", "--out", "t.parquet"]));
+    assert!(failures.said().contains("`ensembl`"), "{}", failures.said());
+}
+
+#[test]
 fn what_stops_it() {
     let shell = shell();
     let mut failures = Failures::of(&shell);

@@ -6,6 +6,7 @@ use pl::SerReader;
 use polars::prelude as pl;
 use std::fs::File;
 use std::io::Cursor;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -133,6 +134,25 @@ impl TokenFile {
             .windows(2)
             .filter(move |it| it[1] > start_row)
             .map(move |it| self.batch(it[0].max(start_row), it[1]))
+    }
+
+    /// The rows of each row group: what is read together at the least cost.
+    pub fn groups(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.starts.windows(2).map(|it| it[0]..it[1])
+    }
+
+    /// Some consecutive rows.
+    ///
+    /// # Errors
+    /// If there are no such rows, or their row group is damaged.
+    pub fn rows(&self, rows: Range<usize>) -> Result<TokenBatch> {
+        if rows.is_empty() || rows.end > self.n_rows() {
+            return Err(unreadable(
+                &self.path,
+                &format!("no rows {} to {}, there are {}", rows.start, rows.end, self.n_rows()),
+            ));
+        }
+        self.batch(rows.start, rows.end)
     }
 
     fn batch(&self, start: usize, end: usize) -> Result<TokenBatch> {

@@ -123,12 +123,10 @@ impl TokenWriter {
         }
         let goes_on = table.resume && dir.exists();
         if !table.overwrite && !goes_on {
-            for it in [path.to_owned()].into_iter().chain(beside(path)) {
-                if it.exists() {
-                    return Err(Error::config(format!("`{}` exists already and is not overwritten", it.display()))
-                        .with_hint("choose another path, or pass --force to overwrite"));
-                }
-            }
+            refuse_existing(path)?;
+            // A run that was stopped between the last steps has left files beside the table: it can be continued.
+            make_room(&dir, false)?;
+            beside(path).iter().try_for_each(|it| refuse_existing(it))?;
         }
         let partial = if goes_on { Partial::reopen(&dir, &table.config)? } else { None };
         let partial = match partial {
@@ -278,6 +276,14 @@ impl TokenWriter {
         // Best effort: the error that matters is the one that led here.
         let _ = remove(&dir);
     }
+}
+
+fn refuse_existing(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    Err(Error::config(format!("`{}` exists already and is not overwritten", path.display()))
+        .with_hint("choose another path, or pass --force to overwrite"))
 }
 
 /// The files beside a table: rejects, coverage, manifest.

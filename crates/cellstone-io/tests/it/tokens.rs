@@ -287,6 +287,8 @@ fn what_is_there_is_not_replaced() {
     let (error, _) = refused(&path, TokenTable { overwrite: true, ..table("{}") }, dir.path());
     assert_eq!(error, "`t.parquet.partial` is being written by another process");
     drop(writer);
+    // As a run leaves it that is stopped between the last two steps.
+    std::fs::write(dir.path().join("t.rejects.parquet"), "ours").expect("written");
     let (error, hints) = refused(&path, table("{}"), dir.path());
     assert_eq!(error, "`t.parquet.partial` holds a table that was not finished");
     assert_eq!(hints, ["pass --resume to continue it, or --force to start over"]);

@@ -157,8 +157,9 @@ pub fn resolve(raw: RawConfig, base: &Path, registry: &Registry) -> Result<Confi
 /// Checks what every kind of experiment begins with.
 pub(crate) fn check_preamble(schema: u32, id: &str, seeds: &[u64]) -> Result<()> {
     if schema != 1 {
-        return Err(Error::config(format!("schema = {schema}, expected 1"))
-            .with_hint("a newer cellstone may read this file"));
+        return Err(
+            Error::config(format!("schema = {schema}, expected 1")).with_hint("a newer cellstone may read this file")
+        );
     }
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if id.is_empty() || !id.chars().all(good) {

@@ -252,16 +252,13 @@ fn proteins(config: &StudyConfig, path: &std::path::Path) -> Result<(Array2<f64>
         Uns::Group(mut it) => it.remove(&config.data.protein_names),
         _ => None,
     };
-    let names = match names {
-        Some(Uns::Strs(it)) => it,
-        _ => {
-            return Err(Error::invalid_input(format!(
-                "`{}` has no list of names in uns/{}",
-                path.display(),
-                config.data.protein_names
-            ))
-            .with_hint("set data.protein_names to the key of uns with the names of the proteins"));
-        }
+    let Some(Uns::Strs(names)) = names else {
+        return Err(Error::invalid_input(format!(
+            "`{}` has no list of names in uns/{}",
+            path.display(),
+            config.data.protein_names
+        ))
+        .with_hint("set data.protein_names to the key of uns with the names of the proteins"));
     };
     if names.len() != values.ncols() {
         return Err(Error::invalid_input(format!(

@@ -150,7 +150,7 @@ fn run_seed(
     let mut gene_sets: Vec<GeneSet> = Vec::new();
     config.unit.iter().for_each(|it| {
         if !gene_sets.contains(&it.genes) {
-            gene_sets.push(it.genes)
+            gene_sets.push(it.genes);
         }
     });
     for genes in gene_sets {

@@ -19,7 +19,7 @@ pub(crate) fn gate_cells(proteins: ArrayView2<'_, f64>, names: &[String], gates:
         .rows()
         .into_iter()
         .enumerate()
-        .find_map(|(at, row)| row.iter().find(|it| !(**it >= 0.0)).map(|it| (at, *it)))
+        .find_map(|(at, row)| row.iter().find(|it| it.is_nan() || **it < 0.0).map(|it| (at, *it)))
     {
         return Err(Error::invalid_input(format!("cell {cell} has a protein count of {value}, expected 0 or more")));
     }

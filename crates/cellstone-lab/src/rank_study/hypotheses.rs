@@ -82,7 +82,7 @@ fn adjust(rows: &mut [HypothesisRow], sign: f64) {
         rows[at].p_holm = Some(p);
     }
     for row in rows.iter_mut().filter(|it| it.verdict.is_empty()) {
-        row.verdict = match (row.ci_lo, row.ci_hi, row.p_holm) {
+        let verdict = match (row.ci_lo, row.ci_hi, row.p_holm) {
             (Some(lo), Some(hi), Some(p)) if p < ALPHA && (lo > 0.0 || hi < 0.0) => {
                 if (lo > 0.0) == (sign > 0.0) {
                     "holds"
@@ -92,8 +92,8 @@ fn adjust(rows: &mut [HypothesisRow], sign: f64) {
             }
             (Some(_), Some(_), Some(_)) => "open",
             _ => "undefined",
-        }
-        .to_owned();
+        };
+        verdict.clone_into(&mut row.verdict);
         // 2ⁿ sign patterns: the least two-sided p is 2/2ⁿ.
         let least = 2.0_f64.powi(1 - row.n.min(60) as i32);
         if row.verdict == "open" && least >= ALPHA {

@@ -100,8 +100,7 @@ fn shared_genes(cells: &Cells) -> Result<(Var, Vec<Vec<Option<u32>>>)> {
     }
     let var = first.var().select(&kept)?;
     let places: BTreeMap<&String, u32> = var.ids().iter().zip(0..).collect();
-    let of_file =
-        |it: &Box<dyn cellstone_core::CountSource>| it.var().ids().iter().map(|id| places.get(id).copied()).collect();
-    let columns = cells.sources.iter().map(of_file).collect();
+    let of_var = |it: &Var| it.ids().iter().map(|id| places.get(id).copied()).collect();
+    let columns = cells.sources.iter().map(|it| of_var(it.var())).collect();
     Ok((var, columns))
 }

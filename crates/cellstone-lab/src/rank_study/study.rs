@@ -36,8 +36,11 @@ pub(crate) struct Study<'a> {
     pub(crate) pairs: Pairs,
 }
 
+/// The sample of each seed, and a remark.
+type Samples = (Vec<(u64, Sampled)>, Option<String>);
+
 /// The cells of every seed. Seeds that would take the same cells are left out, with a remark.
-pub(crate) fn samples(config: &StudyConfig, cells: &Cells) -> Result<(Vec<(u64, Sampled)>, Option<String>)> {
+pub(crate) fn samples(config: &StudyConfig, cells: &Cells) -> Result<Samples> {
     let donors = cells.donors.as_ref().or(cells.batches.as_ref()).map(|it| it.codes.as_slice());
     let mut samples = Vec::new();
     for seed in &config.seeds {

@@ -103,10 +103,8 @@ pub(crate) fn open_run(id: &str, hash: &str, options: &RunOptions<'_>) -> Result
             None => newest_incomplete(&PathBuf::from("runs").join(id), &hash[..8]),
         };
         let Some(dir) = found else {
-            return Err(Error::config(format!(
-                "no incomplete run of `{id}` with this configuration to resume"
-            ))
-            .with_hint("leave out --resume, or name the run with --out DIR"));
+            return Err(Error::config(format!("no incomplete run of `{id}` with this configuration to resume"))
+                .with_hint("leave out --resume, or name the run with --out DIR"));
         };
         let run_dir = RunDir::open(&dir)?;
         let old = run_dir.manifest()?;

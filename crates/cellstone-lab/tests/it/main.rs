@@ -6,6 +6,8 @@ mod determinism;
 mod extension;
 mod integration;
 mod leakage;
+mod phenotype;
+mod pretrain;
 mod rank_study;
 mod real_data;
 mod real_steps;

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 /// Renders `report/index.html` and one `report/*.svg` per figure from what lies in the run directory, and nothing else.
 ///
-/// A run of a rank study has a page of its own: [`crate::rank_study`].
+/// Runs of a rank study and of a phenotype study have pages of their own: [`crate::rank_study`], [`crate::phenotype`].
 ///
 /// The same tables, manifest and configuration give the same bytes. A table that is missing leaves its section with a
 /// sentence that says so.
@@ -28,6 +28,12 @@ pub fn render(run: &RunDir) -> Result<PathBuf> {
     let what = || format!("rendering `{}`", run.path().display());
     if crate::rank_study::is_study(run) {
         return crate::rank_study::render(run).context_with(what);
+    }
+    if crate::phenotype::is_phenotype(run) {
+        return crate::phenotype::render(run).context_with(what);
+    }
+    if crate::pretrain::is_pretraining(run) {
+        return crate::pretrain::render(run).context_with(what);
     }
     let data = data::ReportData::load(run).context_with(what)?;
     let (page, figures) = page::page(&data);

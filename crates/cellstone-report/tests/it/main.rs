@@ -5,6 +5,7 @@ mod browser;
 mod common;
 mod compare;
 mod integration;
+mod phenotype;
 mod report;
 mod run_dir;
 mod tables;

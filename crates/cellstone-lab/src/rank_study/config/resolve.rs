@@ -163,11 +163,9 @@ fn resolve_data(raw: RawData, base: &Path) -> Result<StudyData> {
 
 fn resolve_stratum(text: Option<&str>, has_donor: bool, has_batch: bool) -> Result<Option<Stratum>> {
     match text {
-        None if has_donor => Ok(Some(Stratum::Donor)),
-        None if has_batch => Ok(Some(Stratum::Batch)),
+        None | Some("donor") if has_donor => Ok(Some(Stratum::Donor)),
+        None | Some("batch") if has_batch => Ok(Some(Stratum::Batch)),
         None => Ok(None),
-        Some("donor") if has_donor => Ok(Some(Stratum::Donor)),
-        Some("batch") if has_batch => Ok(Some(Stratum::Batch)),
         Some("donor") => Err(Error::config("data.stratum = \"donor\" needs data.donor_col")),
         Some("batch") => Err(Error::config("data.stratum = \"batch\" needs data.batch_col or several [[data.file]]")),
         Some(other) => Err(Error::config(format!("data.stratum = \"{other}\", expected \"donor\" or \"batch\""))),
