@@ -68,13 +68,13 @@ fn cells(n: usize, n_genes: usize) -> (Array2<f32>, Vec<u32>, usize) {
     // Thresholds of 16 bits.
     let level = Array2::from_shape_fn((n_types, n_genes), |(of, gene)| {
         let base = 1_000 + (hash(gene as u64) >> 50).pow(2) / 9_000;
-        let raised = hash(((of as u64 + 1) << 32) | gene as u64) % 10 == 0;
+        let raised = hash(((of as u64 + 1) << 32) | gene as u64).is_multiple_of(10);
         (if raised { 3 * base } else { base }).min(60_000)
     });
     let x = Array2::from_shape_fn((n, n_genes), |(cell, gene)| {
         let draw = hash((1 << 60) | ((cell as u64) << 24) | gene as u64);
         if draw & 0xFFFF < level[[types[cell] as usize, gene]] {
-            (1 + (((draw >> 16) & 0xFF) * ((draw >> 24) & 0xFF) >> 11)) as f32
+            (1 + ((((draw >> 16) & 0xFF) * ((draw >> 24) & 0xFF)) >> 11)) as f32
         } else {
             0.0
         }

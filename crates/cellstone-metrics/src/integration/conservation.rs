@@ -156,10 +156,11 @@ pub struct Trajectory {
 /// # Examples
 /// ```
 /// use cellstone_metrics::{Score, integration::trajectory_conservation};
-/// let result = trajectory_conservation(&[0.0, 0.2, f64::NAN, 0.9], Some(&[0.1, 0.3, 0.0, f64::INFINITY]), None)?;
+/// let (before, after) = ([0.0, 0.2, 0.5, f64::NAN, 0.9], [0.1, 0.3, 0.4, 0.0, f64::INFINITY]);
+/// let result = trajectory_conservation(&before, Some(&after), None)?;
 /// assert_eq!((result.reachable_only, result.n_unreachable, result.n_without), (Score::Value(1.0), 1, 1));
-/// // The unreachable end counts as the start: ranks 1, 2, 3 against 2, 3, 1.
-/// assert!((result.value.value().unwrap() - 0.25).abs() < 1e-12);
+/// // The unreachable end counts as the start: ranks 1, 2, 3, 4 against 2, 3, 4, 1.
+/// assert!((result.value.value().unwrap() - 0.4).abs() < 1e-12);
 /// # Ok::<(), cellstone_core::Error>(())
 /// ```
 ///

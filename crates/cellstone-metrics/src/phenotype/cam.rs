@@ -14,7 +14,8 @@ const THRESHOLD: f64 = 0.9;
 /// # Examples
 /// ```
 /// let it = cellstone_metrics::phenotype::cam_partial_ratio("[macrophage]", "[alveolar_macrophage]");
-/// assert!((it - 11.0 / 12.0).abs() < 1e-12);
+/// // All of `macrophage]` at the end of the longer one: 2 · 11 / (12 + 11).
+/// assert!((it - 22.0 / 23.0).abs() < 1e-12);
 /// ```
 pub fn cam_partial_ratio(a: &str, b: &str) -> f64 {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());

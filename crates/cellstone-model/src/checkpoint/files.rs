@@ -107,7 +107,7 @@ pub fn read_config(dir: &Path) -> Result<CheckpointConfig> {
     Ok(config)
 }
 
-/// Reads a checkpoint directory that [`write`] wrote.
+/// Reads a checkpoint directory that [`write()`] wrote.
 ///
 /// # Errors
 /// With the file that is missing, cut short or changed; if the vocabulary is not that of the network, or a tensor is
