@@ -180,7 +180,7 @@ pub(crate) enum Command {
     /// Devices, threads, memory, versions, and a small self-test.
     #[command(after_help = "Example:\n  cargo xtask doctor")]
     Doctor,
-    /// Format, architecture checks, tests, documentation: what CI runs.
+    /// Format, architecture checks, tests: what CI runs.
     Ci(Ci),
     /// Check what no compiler checks: arrows, sizes, headers, fixtures.
     Tidy,
@@ -514,7 +514,7 @@ pub(crate) struct Ci {
     /// Format and architecture checks only.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Lints and the examples of the documentation besides.
+    /// Lints, the documentation and its examples besides.
     #[arg(long)]
     pub(crate) full: bool,
 }

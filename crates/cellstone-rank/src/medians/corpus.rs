@@ -15,7 +15,7 @@ pub enum MedianMethod {
     /// By counting: exact in f32, three passes over the corpus, 8 KiB of memory for a gene.
     #[default]
     Exact,
-    /// By a t-digest for each gene: within half a per cent of rank, one pass.
+    /// By a t-digest for each gene: within half a per cent of rank and one place, one pass.
     Tdigest,
 }
 

@@ -197,6 +197,7 @@ proptest! {
         }
         prop_assert_eq!(digest.n(), n as u64);
         let error = rank_error(&values, digest.quantile(0.5).expect("has values"));
-        prop_assert!(error <= 0.005, "rank error {} of {} values", error, n);
+        // Ranks are whole numbers: of few values one alone is a share that counts.
+        prop_assert!(error <= 0.005 + 1.0 / n as f64, "rank error {} of {} values", error, n);
     }
 }
